@@ -1,0 +1,67 @@
+import { DeadlineFeed } from './deadline-feed.js'
+import { type HeldLease, LeaseKeeper, type Loss } from './lease-keeper.js'
+import type { LockStore, MessageRef, WorkerRow } from './lock-store.js'
+
+/** Eight bytes shared between the thread that renews and those that want to know until when. Monotonic ns. */
+export type DeadlineCell = BigInt64Array<SharedArrayBuffer>
+
+export interface FedKeeperOptions {
+  readonly store: LockStore
+  readonly leaseMs: number
+  readonly worker: WorkerRow | null
+  readonly path: string
+  readonly ticketKey: Uint8Array
+  readonly lost: (loss: Loss) => void
+  readonly trouble: (error: Error) => void
+}
+
+/** Renewal and the feeding of the dead-men, on whatever thread this runs. */
+export interface FedKeeper {
+  hold(lease: HeldLease, cell: DeadlineCell): void
+  drop(runId: string): void
+  acked(ref: MessageRef): void
+  updateWorker(row: WorkerRow | null): void
+  close(): Promise<void>
+}
+
+export async function startFedKeeper(options: FedKeeperOptions): Promise<FedKeeper> {
+  const cells = new Map<string, DeadlineCell>()
+  const feed = new DeadlineFeed({ ...options, deadlineNs: (runId) => keeper.deadlineNs(runId) })
+  const keeper: LeaseKeeper = new LeaseKeeper({
+    store: options.store,
+    leaseMs: options.leaseMs,
+    events: {
+      deadline(runId, deadlineNs) {
+        const cell = cells.get(runId)
+        if (cell) Atomics.store(cell, 0, deadlineNs)
+        feed.deadline(runId, deadlineNs)
+      },
+      lost(loss) {
+        feed.abort(loss.runId, loss.reason)
+        options.lost(loss)
+      },
+      passed: (runId) => feed.kill(runId),
+      trouble: options.trouble,
+      jumped: (aheadMs) =>
+        options.trouble(new Error(`the clock ran ${Math.round(aheadMs)} ms ahead; renewing at once`)),
+    },
+  })
+  await feed.listen()
+  if (options.worker) keeper.updateWorker(options.worker)
+  return {
+    hold(lease, cell) {
+      cells.set(lease.runId, cell)
+      feed.deadline(lease.runId, keeper.add(lease))
+    },
+    drop(runId) {
+      cells.delete(runId)
+      keeper.drop(runId)
+    },
+    acked: (ref) => keeper.acked(ref),
+    updateWorker: (row) => keeper.updateWorker(row),
+    async close() {
+      await keeper.close()
+      await feed.close()
+    },
+  }
+}

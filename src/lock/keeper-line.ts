@@ -1,0 +1,49 @@
+import type { DeadlineCell } from './fed-keeper.js'
+import type { HeldLease, Loss } from './lease-keeper.js'
+import type { LockSource, MessageRef, WorkerRow } from './lock-store.js'
+
+/** What the keeper thread is born with. */
+export interface KeeperThreadData {
+  readonly source: LockSource
+  readonly leaseMs: number
+  readonly worker: WorkerRow | null
+  readonly path: string
+  readonly ticketKey: Uint8Array
+}
+
+/** To the keeper thread. */
+export type KeeperOrder =
+  | { readonly do: 'hold'; readonly lease: HeldLease; readonly cell: DeadlineCell }
+  | { readonly do: 'drop'; readonly runId: string }
+  | { readonly do: 'acked'; readonly ref: MessageRef }
+  | { readonly do: 'worker'; readonly row: WorkerRow | null }
+  | { readonly do: 'close' }
+
+/** From the keeper thread. */
+export type KeeperNews =
+  | { readonly news: 'ready' }
+  | { readonly news: 'failed'; readonly error: ThreadError }
+  | { readonly news: 'lost'; readonly loss: Loss }
+  | { readonly news: 'trouble'; readonly error: ThreadError }
+  | { readonly news: 'closed' }
+
+/** An error between threads: a structured clone keeps neither class nor code. */
+export interface ThreadError {
+  readonly name: string
+  readonly message: string
+  readonly code: string | undefined
+  readonly server: string | undefined
+}
+
+export function asThreadError(error: unknown): ThreadError {
+  const { name, message, code, server } = (error instanceof Error ? error : new Error(String(error))) as Error & {
+    code?: unknown
+    server?: unknown
+  }
+  return {
+    name,
+    message,
+    code: typeof code === 'string' ? code : undefined,
+    server: typeof server === 'string' ? server : undefined,
+  }
+}

@@ -1,0 +1,247 @@
+import type { LockKey } from './key.js'
+import type {
+  CancelledHow,
+  FinalOutcome,
+  HoldEvent,
+  Holder,
+  HoldTerms,
+  MessageRef,
+  OutcomeRecord,
+  Stage,
+} from './lock-store.js'
+import { areRivals, entrySet, type HolderSet } from './mode.js'
+
+/** One hold as the record keeps it. Instants are epoch ms by the store's clock. */
+export interface Hold {
+  readonly messageId: string
+  readonly round: number
+  terms: HoldTerms
+  set: HolderSet
+  stage: Stage
+  /** End of this stage: the publish lease, the bound on waiting, or the running lease. */
+  expiresAt: number
+  /** When a sweeper has to look again. */
+  dueAt: number
+  readonly acquiredAt: number
+  since: number
+  notBefore: number | null
+  deliveries: number
+  retries: number
+  /** The token of the present run, or of the last one while queued; null before the first. */
+  token: number | null
+  owner: string | null
+  worker: string | null
+  barrier: 'none' | 'session' | 'quorum' | null
+  slot: number | null
+  leaseMs: number
+  lockDelayMs: number
+  cancelledBy: string | null
+  cancelledHow: CancelledHow | null
+  /** The whole message text, kept while promoting. */
+  message: string | null
+}
+
+export interface ParkedCall {
+  readonly messageId: string
+  readonly round: number
+  readonly terms: HoldTerms
+  readonly message: string
+  readonly since: number
+}
+
+/** All that is kept about one key. `v` is the record's format. */
+export interface LockRecord {
+  readonly v: 1
+  readonly key: LockKey
+  readonly holders: Hold[]
+  readonly parked: ParkedCall[]
+  /** By `<message id>/<round>`; with the instant at which it may be forgotten. */
+  readonly outcomes: Map<string, { record: OutcomeRecord; keepUntil: number; resultUntil: number }>
+  /** Holds that ended without an outcome, the oldest first. */
+  readonly history: HoldEvent[]
+  lastToken: number
+}
+
+/** Kept until the engine's acknowledgement is noted, so that a redelivery finds its message finished. */
+export const OUTCOME_UNACKED_MS = 7 * 86_400_000
+/** Kept after it, for repeats under way. */
+export const OUTCOME_ACKED_MS = 600_000
+/** What happened to holds is told for as long as outcomes that nobody acknowledged. */
+export const HISTORY_MS = OUTCOME_UNACKED_MS
+const HISTORY_KEPT = 20
+
+export function emptyRecord(key: LockKey): LockRecord {
+  return { v: 1, key, holders: [], parked: [], outcomes: new Map(), history: [], lastToken: 0 }
+}
+
+export function holdOf(record: LockRecord, ref: Pick<MessageRef, 'messageId' | 'round'>): Hold | undefined {
+  // A cooling hold has no message any more: that one has ended.
+  return record.holders.find(
+    (hold) => hold.messageId === ref.messageId && hold.round === ref.round && hold.stage !== 'cooling',
+  )
+}
+
+/** The holds that count against one in `set`, the first granted first. */
+export function rivalsOf(record: LockRecord, set: HolderSet, but?: Hold): Hold[] {
+  return record.holders.filter((hold) => hold !== but && areRivals(hold.set, set))
+}
+
+/** The first of the holds in the way, if there are as many as the asker allows. */
+export function blockerOf(record: LockRecord, of: { set: HolderSet; limit: number; but?: Hold }): Hold | undefined {
+  const rivals = rivalsOf(record, of.set, of.but)
+  return rivals.length >= of.limit ? rivals[0] : undefined
+}
+
+export function parkedAt(record: LockRecord, ref: Pick<MessageRef, 'messageId' | 'round'>): number {
+  return record.parked.findIndex((call) => call.messageId === ref.messageId && call.round === ref.round)
+}
+
+export function asHolder(hold: Hold): Holder {
+  const token = hold.stage === 'running' ? hold.token : null
+  return { id: hold.messageId, stage: hold.stage, worker: hold.worker, since: hold.since, token }
+}
+
+/** How long until somebody else may be granted the key, as far as the record tells. */
+export function remainingMs(hold: Hold, now: number): number {
+  const until = hold.stage === 'running' ? hold.expiresAt + hold.lockDelayMs : hold.expiresAt
+  return Math.max(0, until - now)
+}
+
+/** The end of waiting: max(now, eta or retry time) + timeout, at most until the message is worthless. */
+export function queuedUntil(terms: HoldTerms, notBefore: number | null, now: number): number {
+  const until = Math.max(now, notBefore ?? now) + terms.timeoutMs
+  return terms.expiresAt === null ? until : Math.min(until, Math.max(now, terms.expiresAt))
+}
+
+export function outcomeKey(ref: Pick<MessageRef, 'messageId' | 'round'>): string {
+  return `${ref.messageId}/${ref.round}`
+}
+
+export function findOutcome(
+  record: LockRecord,
+  ref: Pick<MessageRef, 'messageId' | 'round'>,
+): OutcomeRecord | undefined {
+  return record.outcomes.get(outcomeKey(ref))?.record
+}
+
+export interface Ending {
+  readonly messageId: string
+  readonly round: number
+  readonly outcome: FinalOutcome
+  readonly token?: number | null
+  readonly result?: string | null
+  readonly code?: string | null
+  readonly error?: string | null
+  readonly into?: string | null
+}
+
+/** Writes how a message ended. The first writer wins; the record in force is answered. */
+export function recordOutcome(record: LockRecord, ending: Ending, now: number, resultMs: number): OutcomeRecord {
+  const known = findOutcome(record, ending)
+  if (known) return known
+  const { messageId, round, outcome } = ending
+  const written: OutcomeRecord = {
+    messageId,
+    round,
+    outcome,
+    token: ending.token ?? null,
+    result: ending.result ?? null,
+    code: ending.code ?? null,
+    error: ending.error ?? null,
+    into: ending.into ?? null,
+    at: now,
+  }
+  // A call that never reached the engine has no redelivery to guard against.
+  const unacked = outcome === 'coalesced' && ending.token === undefined ? OUTCOME_ACKED_MS : OUTCOME_UNACKED_MS
+  record.outcomes.set(outcomeKey(ending), { record: written, keepUntil: now + unacked, resultUntil: now + resultMs })
+  return written
+}
+
+/** How a message ends whose run was told to stop, whatever that run came to. */
+export function cancelledEnding(hold: Hold): Ending | undefined {
+  const { messageId, round, token, cancelledHow: outcome } = hold
+  if (outcome === null) return undefined
+  const into = outcome === 'replaced' ? hold.cancelledBy : null
+  return { messageId, round, token, outcome, code: outcome.toUpperCase(), into }
+}
+
+/** Tells a running hold to stop; it keeps its place until it has. The first who asked is remembered. */
+export function cancel(hold: Hold, how: CancelledHow, by: string): void {
+  if (hold.cancelledHow !== null) return
+  hold.cancelledHow = how
+  hold.cancelledBy = by
+}
+
+export function removeHold(record: LockRecord, hold: Hold): void {
+  record.holders.splice(record.holders.indexOf(hold), 1)
+}
+
+/** Remembers a hold that ended while its message did not. */
+export function remember(record: LockRecord, event: HoldEvent): void {
+  record.history.push(event)
+  if (record.history.length > HISTORY_KEPT) record.history.shift()
+}
+
+export function newHold(of: { messageId: string; round: number; terms: HoldTerms; now: number }): Hold {
+  return {
+    messageId: of.messageId,
+    round: of.round,
+    terms: of.terms,
+    set: entrySet(of.terms.mode),
+    stage: 'publishing',
+    expiresAt: of.now,
+    dueAt: of.now,
+    acquiredAt: of.now,
+    since: of.now,
+    notBefore: of.terms.notBefore,
+    deliveries: 0,
+    retries: 0,
+    token: null,
+    owner: null,
+    worker: null,
+    barrier: null,
+    slot: null,
+    leaseMs: 0,
+    lockDelayMs: 0,
+    cancelledBy: null,
+    cancelledHow: null,
+    message: null,
+  }
+}
+
+/** Strictly above every earlier token of this key, and above those of a lost record whose clock was not ahead. */
+export function nextToken(record: LockRecord, now: number): number {
+  record.lastToken = Math.max(record.lastToken + 1, now * 1000)
+  return record.lastToken
+}
+
+/** Into `queued`, for a confirmation, a retry or a redelivery. */
+export function enqueue(hold: Hold, now: number): void {
+  hold.stage = 'queued'
+  hold.since = now
+  hold.owner = null
+  hold.worker = null
+  hold.barrier = null
+  hold.slot = null
+  hold.message = null
+  hold.expiresAt = queuedUntil(hold.terms, hold.notBefore, now)
+  hold.dueAt = hold.expiresAt
+}
+
+/** After a run of mode `untilExpired`: keeps the key until its grant + timeout, for nobody. */
+export function cool(hold: Hold, now: number): void {
+  hold.stage = 'cooling'
+  hold.since = now
+  hold.owner = null
+  hold.worker = null
+  hold.barrier = null
+  hold.slot = null
+  hold.token = null
+  hold.expiresAt = hold.dueAt = hold.acquiredAt + hold.terms.timeoutMs
+}
+
+/** Whether nothing about the key is left to remember, but its last token. */
+export function isIdle(record: LockRecord): boolean {
+  const { holders, parked, outcomes, history } = record
+  return holders.length + parked.length + outcomes.size + history.length === 0
+}

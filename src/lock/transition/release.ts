@@ -1,0 +1,47 @@
+import type { OutcomeRecord, ReleaseAnswer, ReleaseRequest } from '../lock-store.js'
+import {
+  cancelledEnding,
+  cool,
+  findOutcome,
+  type Hold,
+  holdOf,
+  type LockRecord,
+  parkedAt,
+  recordOutcome,
+  removeHold,
+} from '../record.js'
+import { offeredPromotion, settle, takePromotion } from '../settle.js'
+
+/** Ends a message: by its token once it ran, by its id before. Writes the outcome and pops the next in the same step. */
+export function release(record: LockRecord, request: ReleaseRequest, now: number): ReleaseAnswer {
+  const ended = findOutcome(record, request)
+  if (ended) return repeated(record, request, ended, now)
+  const hold = holdOf(record, request)
+  const runs = hold?.stage === 'running'
+  if (request.token !== null ? !runs || hold?.token !== request.token : runs) return { outcome: 'stale', now }
+  const cancelled = hold && cancelledEnding(hold)
+  const written = recordOutcome(record, cancelled ?? request, now, request.resultMs)
+  if (hold) letGo(record, hold, now)
+  else withdraw(record, request)
+  settle(record, now, request.resultMs)
+  return { outcome: 'released', record: written, promotion: takePromotion(record, now, request.publishLeaseMs), now }
+}
+
+/** A run of mode `untilExpired` that came to its own end leaves the key cooling. */
+function letGo(record: LockRecord, hold: Hold, now: number): void {
+  const cools = hold.terms.mode === 'untilExpired' && hold.stage === 'running' && hold.cancelledHow === null
+  if (cools) cool(hold, now)
+  else removeHold(record, hold)
+}
+
+/** A parked call is ended by id as well. */
+function withdraw(record: LockRecord, request: ReleaseRequest): void {
+  const at = parkedAt(record, request)
+  if (at >= 0) record.parked.splice(at, 1)
+}
+
+/** The reply of the first time was lost: the same run hears the same answer, and the promotion is offered again. */
+function repeated(record: LockRecord, request: ReleaseRequest, ended: OutcomeRecord, now: number): ReleaseAnswer {
+  if (ended.token !== request.token) return { outcome: 'finished', record: ended, now }
+  return { outcome: 'released', record: ended, promotion: offeredPromotion(record), now }
+}

@@ -1,0 +1,40 @@
+import type { OutcomeRecord, RevokeAnswer, RevokeRequest } from '../lock-store.js'
+import { asHolder, cancel, type Hold, type LockRecord, recordOutcome, removeHold } from '../record.js'
+import { offeredPromotion, settle, takePromotion } from '../settle.js'
+
+/**
+ * Takes one call back, whatever its stage: parked or not running yet it ends here; running it is told to stop, if that
+ * is asked for. What nothing is known of gets its outcome too, for the delivery that may come.
+ */
+export function revoke(record: LockRecord, request: RevokeRequest, now: number): RevokeAnswer {
+  const { messageId } = request
+  const hold = record.holders.find((each) => each.messageId === messageId && each.stage !== 'cooling')
+  if (hold?.stage === 'running') return stop(hold, request, now)
+  const parked = record.parked.findIndex((call) => call.messageId === messageId)
+  const ended = hold || parked >= 0 ? undefined : latestOutcome(record, messageId)
+  if (ended) return repeated(record, ended, now)
+  const round = hold?.round ?? record.parked[parked]?.round ?? request.round
+  if (hold) removeHold(record, hold)
+  else if (parked >= 0) record.parked.splice(parked, 1)
+  const ending = { messageId, round, outcome: 'revoked', code: 'REVOKED' } as const
+  const written = recordOutcome(record, ending, now, request.resultMs)
+  settle(record, now, request.resultMs)
+  return { outcome: 'revoked', record: written, promotion: takePromotion(record, now, request.publishLeaseMs), now }
+}
+
+function stop(hold: Hold, request: RevokeRequest, now: number): RevokeAnswer {
+  if (!request.terminate) return { outcome: 'running', holder: asHolder(hold), now }
+  cancel(hold, 'revoked', request.by)
+  return { outcome: 'cancelled', holder: asHolder(hold), now }
+}
+
+function repeated(record: LockRecord, ended: OutcomeRecord, now: number): RevokeAnswer {
+  if (ended.outcome !== 'revoked') return { outcome: 'finished', record: ended, now }
+  return { outcome: 'revoked', record: ended, promotion: offeredPromotion(record), now }
+}
+
+/** Of several rounds, how the latest ended. */
+export function latestOutcome(record: LockRecord, messageId: string): OutcomeRecord | undefined {
+  const ended = [...record.outcomes.values()].map((kept) => kept.record).filter((each) => each.messageId === messageId)
+  return ended.sort((a, b) => b.round - a.round)[0]
+}
