@@ -1,0 +1,31 @@
+import type { Consumer, Engine } from '../../src/task-base/engine.js'
+import { encodeMessage } from '../../src/task-base/message.js'
+import { queueOf, tellAll } from './broker.js'
+import { MemoryConsumer } from './consumer.js'
+import { brokerOf, type MemoryServer } from './server.js'
+
+/** The engine of one process. Messages travel as text, as on a real one; delays and redeliveries are real time. */
+export function openEngine({ server, app }: { server: MemoryServer; app: string }): Engine {
+  const broker = brokerOf(server, app)
+  const consumers: Consumer[] = []
+  return {
+    publish: async (message, { delayMs, head }) => {
+      const { id, queue, priority } = message
+      queueOf(broker, queue).publish({ id, text: encodeMessage(message), priority: priority ?? 0, head, delayMs })
+      tellAll(broker)
+    },
+    state: async (queue, messageId) => queueOf(broker, queue).state(messageId),
+    consume: async (options) => {
+      const consumer = new MemoryConsumer(broker, options)
+      consumers.push(consumer)
+      return consumer
+    },
+    counts: async (queue) => queueOf(broker, queue).counts(),
+    destroy: async (queues) => {
+      for (const queue of queues) broker.queues.delete(queue)
+    },
+    close: async () => {
+      await Promise.all(consumers.splice(0).map((consumer) => consumer.close('now')))
+    },
+  }
+}

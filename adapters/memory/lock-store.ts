@@ -1,0 +1,122 @@
+import type { LockKey } from '../../src/lock/key.js'
+import type {
+  LockStore,
+  Promotion,
+  RequeueStep,
+  RevokeAnswer,
+  RevokeRequest,
+  RunStep,
+  SweepAnswer,
+  WorkerRow,
+} from '../../src/lock/lock-store.js'
+import { emptyRecord, HISTORY_MS, isIdle, type LockRecord } from '../../src/lock/record.js'
+import { acquire } from '../../src/lock/transition/acquire.js'
+import { clear } from '../../src/lock/transition/clear.js'
+import { confirm } from '../../src/lock/transition/confirm.js'
+import { release } from '../../src/lock/transition/release.js'
+import { acknowledge, renew } from '../../src/lock/transition/renew.js'
+import { requeue } from '../../src/lock/transition/requeue.js'
+import { resolve, sweep } from '../../src/lock/transition/resolve.js'
+import { revoke } from '../../src/lock/transition/revoke.js'
+import { run } from '../../src/lock/transition/run.js'
+import { viewMessage, viewRecord, viewRows } from './lock-view.js'
+import { type AppLocks, locksOf, type MemoryServer } from './server.js'
+
+const WORKER_KEPT_MS = 86_400_000
+
+/**
+ * The lock store of one process, and the reference for all others: a map of records and the pure transitions. Each
+ * verb runs without an await between looking and taking, which is all its atomicity.
+ */
+export function openLockStore({ server, app }: { server: MemoryServer; app: string }): LockStore {
+  const { now } = server
+  const locks = (): AppLocks => locksOf(server, app)
+  const at = (key: LockKey): LockRecord => recordAt(locks(), key)
+  return {
+    now: async () => now(),
+    acquire: async (request) => acquire(at(request.key), request, now()),
+    confirm: async (messages) => {
+      for (const ref of messages) confirm(at(ref.key), ref, now())
+    },
+    advance: (async (step: RunStep | RequeueStep) =>
+      step.to === 'running'
+        ? run(at(step.key), step, now())
+        : requeue(at(step.key), step, now())) as LockStore['advance'],
+    renew: async ({ worker, leases, acked }) => {
+      if (worker) locks().workers.set(worker.name, { ...worker, app, seenAt: now() })
+      for (const ref of acked) acknowledge(at(ref.key), ref, now())
+      return { leases: leases.map((lease) => renew(at(lease.key), lease, now())), now: now() }
+    },
+    release: async (request) => release(at(request.key), request, now()),
+    sweep: async (options) => sweepAll(locks(), options, now()),
+    resolve: async (request) => resolve(at(request.doubt.key), request, now()),
+    list: (query) => viewRows(server, app, query),
+    show: async (key) => viewRecord({ app, record: locks().records.get(key), now: now() }),
+    clear: async (request) => clear(at(request.key), request, now()),
+    revoke: async (request) => revokeIn(locks(), request, now()),
+    find: async (messageId, key) => viewMessage(locks().records, { messageId, key, now: now() }),
+    workers: async ({ allApps }) =>
+      (allApps ? [...server.apps.values()] : [locks()]).flatMap((each) => workersOf(each, now())),
+    leave: async (worker) => void locks().workers.delete(worker),
+    define: async (definitions) => {
+      for (const [task, definition] of Object.entries(definitions)) {
+        locks().definitions.set(task, structuredClone(definition))
+      }
+    },
+    definition: async (task) => locks().definitions.get(task) ?? null,
+    destroy: async () => void server.apps.delete(app),
+    close: async () => {},
+  }
+}
+
+function recordAt(locks: AppLocks, key: LockKey): LockRecord {
+  const known = locks.records.get(key)
+  if (known) return known
+  const fresh = { ...emptyRecord(key), lastToken: locks.highestToken }
+  locks.records.set(key, fresh)
+  return fresh
+}
+
+function revokeIn(locks: AppLocks, request: RevokeRequest, now: number): RevokeAnswer {
+  const key = request.key ?? viewMessage(locks.records, { messageId: request.messageId, key: null, now }).key
+  return key === null ? { outcome: 'unknown', now } : revoke(recordAt(locks, key), request, now)
+}
+
+function workersOf(locks: AppLocks, now: number): WorkerRow[] {
+  return [...locks.workers.values()].filter((worker) => worker.seenAt + WORKER_KEPT_MS > now)
+}
+
+function sweepAll(
+  locks: AppLocks,
+  options: { limit: number; publishLeaseMs: number; resultMs: number },
+  now: number,
+): SweepAnswer {
+  const promotions: Promotion[] = []
+  const doubts: SweepAnswer['doubts'][number][] = []
+  for (const record of locks.records.values()) {
+    if (promotions.length + doubts.length >= options.limit) break
+    const found = sweep(record, now, options)
+    promotions.push(...found.promotions)
+    doubts.push(...found.doubts)
+    forget(locks, record, now)
+  }
+  forgetWorkers(locks, now)
+  return { promotions, doubts, now }
+}
+
+/** Drops outcomes and events that nobody can ask for any more, and a record that holds nothing else. */
+function forget(locks: AppLocks, record: LockRecord, now: number): void {
+  for (const [ref, { keepUntil, resultUntil }] of record.outcomes) {
+    if (Math.max(keepUntil, resultUntil) <= now) record.outcomes.delete(ref)
+  }
+  while ((record.history[0]?.at ?? now) + HISTORY_MS <= now) record.history.shift()
+  if (!isIdle(record)) return
+  locks.highestToken = Math.max(locks.highestToken, record.lastToken)
+  locks.records.delete(record.key)
+}
+
+function forgetWorkers(locks: AppLocks, now: number): void {
+  for (const [name, worker] of locks.workers) {
+    if (worker.seenAt + WORKER_KEPT_MS <= now) locks.workers.delete(name)
+  }
+}

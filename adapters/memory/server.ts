@@ -1,0 +1,76 @@
+import type { Claim, Decision } from '../../src/beat/schedule-store.js'
+import type { LockKey } from '../../src/lock/key.js'
+import type { GuardDefinition, WorkerRow } from '../../src/lock/lock-store.js'
+import type { LockRecord } from '../../src/lock/record.js'
+import { type Broker, newBroker } from './broker.js'
+
+/** All that is kept of one app's locks. */
+export interface AppLocks {
+  readonly records: Map<LockKey, LockRecord>
+  readonly workers: Map<string, WorkerRow>
+  readonly definitions: Map<string, GuardDefinition>
+  /** Where a pruned record is made anew, its tokens go on from here. */
+  highestToken: number
+}
+
+/** Where one entry stands, and its decisions, the newest first. */
+export interface EntryState {
+  nominal: number
+  claim: Claim | null
+  lastTerm: number
+  readonly decisions: Decision[]
+}
+
+export type AppSchedule = Map<string, EntryState>
+
+/** The "server" behind memory stores: what instances of one process share, and the one clock that decides. */
+export interface MemoryServer {
+  /** Epoch ms; never goes back. */
+  readonly now: () => number
+  readonly apps: Map<string, AppLocks>
+  readonly schedules: Map<string, AppSchedule>
+  readonly brokers: Map<string, Broker>
+}
+
+/** `now` is epoch ms; the default is the wall clock at the start plus what was measured since. */
+export function memoryServer(now: () => number = wallClock()): MemoryServer {
+  return { now: monotonic(now), apps: new Map(), schedules: new Map(), brokers: new Map() }
+}
+
+/** Follows wall time without its steps: a lease must not end or live on because somebody set the clock. */
+function wallClock(): () => number {
+  const start = Date.now() - performance.now()
+  return () => Math.floor(start + performance.now())
+}
+
+function monotonic(now: () => number): () => number {
+  let latest = 0
+  return () => {
+    latest = Math.max(latest, now())
+    return latest
+  }
+}
+
+export function locksOf(server: MemoryServer, app: string): AppLocks {
+  const known = server.apps.get(app)
+  if (known) return known
+  const fresh: AppLocks = { records: new Map(), workers: new Map(), definitions: new Map(), highestToken: 0 }
+  server.apps.set(app, fresh)
+  return fresh
+}
+
+export function scheduleOf(server: MemoryServer, app: string): AppSchedule {
+  const known = server.schedules.get(app)
+  if (known) return known
+  const fresh: AppSchedule = new Map()
+  server.schedules.set(app, fresh)
+  return fresh
+}
+
+export function brokerOf(server: MemoryServer, app: string): Broker {
+  const known = server.brokers.get(app)
+  if (known) return known
+  const fresh = newBroker()
+  server.brokers.set(app, fresh)
+  return fresh
+}
