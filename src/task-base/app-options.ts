@@ -1,0 +1,119 @@
+import { type Duration, parseDuration } from '../lock/duration.js'
+import { UsageError } from '../lock/error.js'
+import { suggest } from '../lock/suggest.js'
+import { type Entry, readEntry } from './entry.js'
+
+export interface AppOptions {
+  /** `redis://…`, `postgres://…`, `embedded:`, `embedded:./dir` or `memory:`. Default: BEATLOCK_BROKER, then `embedded:`. */
+  readonly broker?: string
+  readonly locks?: {
+    /** A server of its own for the locks. Default: the broker's. */
+    readonly url?: string
+    /** `auto`: on Postgres a session advisory lock, elsewhere none. */
+    readonly barrier?: 'auto' | 'none' | { readonly quorum: readonly string[] }
+    /** How long a running lock lives without a sign of life; renewed each third. At least 5 s, default 15 s. */
+    readonly lease?: Duration
+  }
+  /** IANA zone of entries without their own. Default UTC. */
+  readonly timezone?: string
+  /** Modules with further tasks, relative to the app's module; `*` in the file name. */
+  readonly imports?: readonly string[]
+  /** Results are kept this long; default 1 day. */
+  readonly results?: { readonly expires?: Duration }
+  readonly beatSchedule?: Readonly<Record<string, Entry>>
+}
+
+/** The options as read once, defaults filled. */
+export interface AppSettings {
+  readonly broker: string | undefined
+  readonly locksUrl: string | undefined
+  readonly barrier: 'auto' | 'none'
+  readonly leaseMs: number
+  readonly timezone: string
+  readonly imports: readonly string[]
+  readonly resultMs: number
+  readonly entries: ReadonlyMap<string, Entry>
+}
+
+const NAMES = ['broker', 'locks', 'timezone', 'imports', 'results', 'beatSchedule']
+const LEASE_MS = 15_000
+const MIN_LEASE_MS = 5_000
+const RESULT_MS = 86_400_000
+
+/** @throws UsageError that names the option, the value and the cure. */
+export function readAppOptions(app: string, options: AppOptions): AppSettings {
+  const where = `app '${app}'`
+  refuseUnknown(where, options, NAMES)
+  const locks = options.locks ?? {}
+  refuseUnknown(`${where}: locks`, locks, ['url', 'barrier', 'lease'])
+  refuseUnknown(`${where}: results`, options.results ?? {}, ['expires'])
+  return {
+    broker: readUrl(`${where}: broker`, options.broker),
+    locksUrl: readUrl(`${where}: locks.url`, locks.url),
+    barrier: readBarrier(where, locks.barrier),
+    leaseMs:
+      locks.lease === undefined
+        ? LEASE_MS
+        : parseDuration(locks.lease, `${where}: locks.lease`, { minMs: MIN_LEASE_MS }),
+    timezone: readZone(where, options.timezone),
+    imports: readImports(where, options.imports),
+    resultMs:
+      options.results?.expires === undefined
+        ? RESULT_MS
+        : parseDuration(options.results.expires, `${where}: results.expires`, { minMs: 1000 }),
+    entries: new Map(
+      Object.entries(options.beatSchedule ?? {}).map(([name, entry]) => [readEntryName(name), readEntry(name, entry)]),
+    ),
+  }
+}
+
+/** @throws UsageError. The name is the key space of locks, queues and entries on the server. */
+export function readAppName(name: unknown): string {
+  if (typeof name === 'string' && /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,62}$/.test(name)) return name
+  throw new UsageError(`an app's name must be 1 to 63 letters, digits, '.', '_' or '-', got ${JSON.stringify(name)}.`)
+}
+
+/** @throws UsageError */
+export function readEntryName(name: unknown): string {
+  if (typeof name === 'string' && /^[^\u0000-\u001f\u007f-\u009f]{1,200}$/.test(name)) return name
+  throw new UsageError(`a beat entry's name must be 1 to 200 printable characters, got ${JSON.stringify(name)}.`)
+}
+
+function refuseUnknown(where: string, options: object, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null)
+    throw new UsageError(`${where}: options must be an object, got ${String(options)}.`)
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) throw new UsageError(`${where} has no option '${name}'${suggest(name, known) || '.'}`)
+  }
+}
+
+function readUrl(where: string, url: unknown): string | undefined {
+  if (url === undefined || (typeof url === 'string' && url !== '')) return url
+  throw new UsageError(`${where} must be a URL such as 'redis://127.0.0.1:6379/0', got ${JSON.stringify(url)}.`)
+}
+
+function readBarrier(where: string, barrier: unknown): 'auto' | 'none' {
+  if (barrier === undefined) return 'auto'
+  if (barrier === 'auto' || barrier === 'none') return barrier
+  if (typeof barrier === 'object')
+    throw new UsageError(`${where}: locks.barrier { quorum } is not available in this version; use 'auto' or 'none'.`)
+  throw new UsageError(`${where}: locks.barrier must be 'auto' or 'none', got ${JSON.stringify(barrier)}.`)
+}
+
+function readZone(where: string, zone: unknown): string {
+  if (zone === undefined) return 'UTC'
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: zone as string }).resolvedOptions().timeZone && String(zone)
+  } catch {
+    const guess = typeof zone === 'string' ? suggest(zone, Intl.supportedValuesOf('timeZone')) : ''
+    throw new UsageError(
+      `${where}: timezone must be an IANA zone such as 'Europe/Berlin', got ${JSON.stringify(zone)}${guess || '.'}`,
+    )
+  }
+}
+
+function readImports(where: string, imports: unknown): readonly string[] {
+  if (imports === undefined) return []
+  if (Array.isArray(imports) && imports.every((each) => typeof each === 'string')) return imports as string[]
+  throw new UsageError(`${where}: imports must be an array of module paths, got ${JSON.stringify(imports)}.`)
+}

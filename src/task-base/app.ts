@@ -1,0 +1,354 @@
+import { connect } from '../connect.js'
+import type { Duration } from '../lock/duration.js'
+import { createEmitter, type Emitter } from '../lock/emit.js'
+import { UsageError } from '../lock/error.js'
+import type { GuardDefinition } from '../lock/lock-store.js'
+import { suggest } from '../lock/suggest.js'
+import { type AppOptions, type AppSettings, readAppName, readAppOptions, readEntryName } from './app-options.js'
+import type { BodyVerdict } from './body.js'
+import { buildMessage, type CallOptions, type CallTarget } from './call.js'
+import { type Caller, type Connection, openConnection } from './connection.js'
+import { DirectUse } from './direct.js'
+import { type Entry, readEntry } from './entry.js'
+import { AlreadyQueued, holderInfo, ParkedFull } from './error.js'
+import type { AppEvents } from './event.js'
+import { type ExecuteRequest, executeTask } from './execute.js'
+import { Locks } from './locks.js'
+import type { Message } from './message.js'
+import type { CallOnce, Guard, Once } from './once.js'
+import type { Published } from './publish-guard.js'
+import { createResult, type Result } from './result.js'
+import { type Revocation, type RevokeOptions, revokeCall } from './revoke.js'
+import type { Schedule } from './schedule.js'
+import { subject } from './sweeper.js'
+import { Task } from './task.js'
+import { asGuardDefinition, readTask, readTaskName, type TaskDefinition } from './task-definition.js'
+import type { Args, Checked, Named } from './typed.js'
+
+/** A call for later: what `addPeriodicTask` takes. */
+export interface Signature {
+  readonly task: string
+  readonly args: readonly unknown[]
+}
+
+/** How a registered task is called. */
+export interface TaskHandle<A extends readonly unknown[], R> {
+  readonly name: string
+  /** Publishes a call. Resolves when message or parked call is durable. @throws AlreadyQueued, ParkedFull, UsageError, StoreUnavailable, PublishUnknown */
+  delay(...args: A): Promise<Result<R>>
+  applyAsync(args: A, options?: CallOptions): Promise<Result<R>>
+  /** The call as a value. */
+  s(...args: A): Signature
+}
+
+/** What worker, beat and commands set over what the code says. */
+export interface AppOverrides {
+  readonly broker?: string
+  readonly locks?: string
+  /** Folder of a bare `embedded:`. */
+  readonly embeddedDir?: string
+  readonly mayStart?: boolean
+  /** Calls go through the parent process, which has the servers. */
+  readonly caller?: Caller
+}
+
+const DEFAULT_QUEUE = 'default'
+const DEFAULT_RETRIES = 3
+
+/** Tasks, timetable and servers of one application. Reads its options once; connects at the first call. */
+export class App {
+  readonly name: string
+  /** Lists, shows and clears this app's locks. */
+  readonly locks: Locks
+  /** @internal */
+  readonly settings: AppSettings
+  /** @internal */
+  readonly tasks = new Map<string, TaskDefinition>()
+  readonly #events = createEmitter<AppEvents>()
+  readonly #entries: Map<string, Entry>
+  readonly #configured: (() => void)[] = []
+  readonly #direct: DirectUse
+  #overrides: AppOverrides = {}
+  #connection: Promise<Connection> | undefined
+
+  /** @throws UsageError that names the option, the value and the cure. */
+  constructor(name: string, options: AppOptions = {}) {
+    this.name = readAppName(name)
+    this.settings = readAppOptions(this.name, options)
+    this.#entries = new Map(this.settings.entries)
+    this.#direct = new DirectUse({
+      open: () => this.connection(),
+      events: this.#events,
+      leaseMs: this.settings.leaseMs,
+    })
+    this.locks = new Locks(() => this.connection(), this.#direct)
+  }
+
+  /** Makes a task known; answers how to call it. @throws UsageError for a name that is taken, and for bad fields. */
+  register<T extends Task>(task: (new () => T) & Checked<T>): TaskHandle<Args<T>, Awaited<ReturnType<T['run']>>> {
+    return this.#handle(this.#add(readTask(task)))
+  }
+
+  /** A task made of a function; the request is `currentRequest()`, or `this.request`. */
+  task<A extends readonly unknown[], R, const P extends readonly string[] = readonly []>(
+    name: string,
+    options: { readonly params?: P; readonly once?: Once<readonly never[], NoInfer<Named<[...A]> | P[number]>> },
+    run: (this: Task, ...args: A) => R,
+  ): TaskHandle<A, Awaited<R>> {
+    const { params, once, ...rest } = options
+    for (const field of Object.keys(rest)) {
+      throw new UsageError(`task '${name}' has no option '${field}'${suggest(field, ['params', 'once']) || '.'}`)
+    }
+    class FunctionTask extends Task {
+      readonly name = name
+      run(...args: never[]): unknown {
+        return run.call(this, ...(args as unknown as A))
+      }
+    }
+    const fields = { ...(params === undefined ? {} : { params }), ...(once === undefined ? {} : { once }) }
+    const definition = readTask(
+      class extends FunctionTask {
+        constructor() {
+          super()
+          Object.assign(this, fields)
+        }
+      },
+    )
+    return this.#handle(this.#add(definition))
+  }
+
+  /** Adds a line to the timetable; answers its name (default: the task's). @throws UsageError for a name that is taken. */
+  addPeriodicTask(
+    schedule: Schedule | Duration | string,
+    signature: Signature,
+    options: { readonly name?: string; readonly once?: CallOnce; readonly options?: Entry['options'] } = {},
+  ): string {
+    const name = readEntryName(options.name ?? signature.task)
+    if (this.#entries.has(name))
+      throw new UsageError(`two beat entries are named '${name}'; give one of them another name.`)
+    const { once, options: call } = options
+    const { task, args } = signature
+    this.#entries.set(
+      name,
+      readEntry(name, { task, args, schedule, ...(once ? { once } : {}), ...(call ? { options: call } : {}) }),
+    )
+    return name
+  }
+
+  /** Runs `configure` once all modules are loaded, before anything starts: the place for `addPeriodicTask`. */
+  onAfterConfigure(configure: () => void): void {
+    this.#configured.push(configure)
+  }
+
+  /**
+   * Calls a task by its name, also one whose code is elsewhere: it is guarded by what its workers have told of it, or at
+   * delivery.
+   */
+  async sendTask<R = unknown>(
+    name: string,
+    args: readonly unknown[] = [],
+    options: CallOptions = {},
+  ): Promise<Result<R>> {
+    readTaskName(name, 'sendTask: name')
+    const known = this.tasks.get(name)
+    return this.#call(known ?? (await this.#remoteTarget(name)), args, options)
+  }
+
+  /**
+   * Takes a call back: parked or queued it never runs, running it is stopped only with `terminate`. `call`: its result,
+   * or its id; by id alone it is found once its key is known to the locks' server, that is from its publish on if its
+   * task takes the lock then, else from its start. With `task` a call without a lock is found before that too.
+   */
+  async revoke(call: string | Result<unknown>, options: RevokeOptions = {}): Promise<Revocation> {
+    const answer = await revokeCall(await this.connection(), call, options)
+    const id = typeof call === 'string' ? call : call.id
+    this.#events.emit('call:revoked', { id, outcome: answer.outcome })
+    return answer
+  }
+
+  /** Calls `listener` for each event of that name; answers how to stop. */
+  on<Name extends keyof AppEvents>(name: Name, listener: (event: AppEvents[Name]) => void): () => void {
+    return this.#events.on(name, listener)
+  }
+
+  /**
+   * Sends what is still under way, waits for code that runs under this app's locks (no further one begins meanwhile), and
+   * lets go of the servers. The app can be used again after it.
+   */
+  async close(): Promise<void> {
+    await this.#direct.close()
+    const open = this.#connection
+    this.#connection = undefined
+    await (await open?.catch(() => undefined))?.close()
+  }
+
+  /** @internal */
+  get events(): Emitter<AppEvents> {
+    return this.#events
+  }
+
+  /** @internal */
+  get entries(): ReadonlyMap<string, Entry> {
+    return this.#entries
+  }
+
+  /** @internal What worker, beat and commands were told; before the first connection. */
+  override(overrides: AppOverrides): void {
+    this.#overrides = { ...this.#overrides, ...overrides }
+  }
+
+  /** @internal Called once, when the app's modules are loaded. */
+  configure(): void {
+    for (const configure of this.#configured.splice(0)) configure()
+  }
+
+  /** @internal The app's servers, connected once. A failed attempt is not kept. */
+  connection(): Promise<Connection> {
+    if (this.#overrides.caller)
+      throw new UsageError('locks are looked at from the worker or a command, not from inside a task on memory:.')
+    this.#connection ??= this.#connect().catch((error: unknown) => {
+      this.#connection = undefined
+      throw error
+    })
+    return this.#connection
+  }
+
+  /** @internal Runs a body in this process. */
+  execute(request: ExecuteRequest): Promise<BodyVerdict> {
+    return executeTask((task) => this.tasks.get(task), request)
+  }
+
+  /** @internal The message of a call, without sending it. @throws UsageError */
+  async message(target: CallTarget, args: readonly unknown[], options: CallOptions): Promise<Message> {
+    // Judged before anything is connected: bad input must not start a server.
+    const context = { app: this.name, queue: DEFAULT_QUEUE, resultMs: this.settings.resultMs }
+    buildMessage(target, args, options, { ...context, now: Date.now() })
+    const caller = await this.#caller()
+    return buildMessage(target, args, options, { ...context, now: caller.now() })
+  }
+
+  /** @internal One call through the publish guard. */
+  async publish(message: Message): Promise<Published> {
+    const answer = await (await this.#caller()).publish(message)
+    this.#tell(message, answer)
+    return answer
+  }
+
+  /** @internal What a call by name is guarded by. */
+  async targetOf(name: string): Promise<CallTarget> {
+    return this.tasks.get(name) ?? this.#remoteTarget(name)
+  }
+
+  /** @internal What this app's workers tell publishers. */
+  guardDefinitions(): Record<string, GuardDefinition> {
+    const guarded = [...this.tasks.values()].flatMap((task) =>
+      task.guard ? [[task.name, asGuardDefinition(task, task.guard)] as const] : [],
+    )
+    return Object.fromEntries(guarded)
+  }
+
+  /** @internal */
+  result<R>(id: string): Result<R> {
+    return createResult<R>(() => this.#finder(), { id, key: null, outcome: 'published', holder: undefined })
+  }
+
+  #add(definition: TaskDefinition): TaskDefinition {
+    if (this.tasks.has(definition.name)) {
+      throw new UsageError(
+        `two tasks are named '${definition.name}' in app '${this.name}'; give one of them another name.`,
+      )
+    }
+    this.tasks.set(definition.name, definition)
+    return definition
+  }
+
+  #handle<A extends readonly unknown[], R>(definition: TaskDefinition): TaskHandle<A, R> {
+    const { name } = definition
+    return {
+      name,
+      delay: (...args) => this.#call<R>(definition, args, {}),
+      applyAsync: (args, options = {}) => this.#call<R>(definition, args, options),
+      s: (...args) => ({ task: name, args }),
+    }
+  }
+
+  async #call<R>(target: CallTarget, args: readonly unknown[], options: CallOptions): Promise<Result<R>> {
+    const message = await this.message(target, args, options)
+    const answer = await this.publish(message)
+    const { key, label, maxParked } = message.lock
+    if (answer.outcome === 'refused' && answer.full) {
+      throw new ParkedFull({ key, label, holder: holderInfo(answer.holder), maxParked })
+    }
+    if (answer.outcome === 'refused' && message.lock.overlap === 'raise') {
+      throw new AlreadyQueued({ key, label, holder: holderInfo(answer.holder), remainingMs: answer.remainingMs })
+    }
+    return createResult<R>(() => this.#finder(), resultOf(message, answer))
+  }
+
+  async #remoteTarget(name: string): Promise<CallTarget> {
+    const definition = await (await this.#caller()).definition(name)
+    const guard = definition && !definition.opaque ? guardOf(definition) : undefined
+    return {
+      name,
+      params: definition?.params ?? null,
+      defaults: definition?.defaults ?? null,
+      guard,
+      maxRetries: DEFAULT_RETRIES,
+    }
+  }
+
+  async #caller(): Promise<Caller> {
+    return this.#overrides.caller ?? this.connection()
+  }
+
+  async #finder(): Promise<Pick<Caller, 'find'>> {
+    return this.#caller()
+  }
+
+  async #connect(): Promise<Connection> {
+    const { broker, locksUrl, barrier, resultMs } = this.settings
+    const { broker: flag, locks, embeddedDir, mayStart } = this.#overrides
+    const servers = await connect({
+      app: this.name,
+      broker: flag ?? broker,
+      locks: locks ?? locksUrl,
+      barrier,
+      embeddedDir,
+      mayStart: mayStart ?? true,
+      trouble: (error) => this.#events.emit('trouble', { where: 'server', error }),
+    })
+    return openConnection(servers, { resultMs, events: this.#events })
+  }
+
+  #tell(message: Message, answer: Published): void {
+    const about = subject(message)
+    if (answer.outcome === 'published') this.#events.emit('call:published', about)
+    for (const id of ('replaced' in answer && answer.replaced) || []) {
+      this.#events.emit('call:replaced', { id, key: about.key, by: message.id })
+    }
+    if (answer.outcome === 'parked') this.#events.emit('call:parked', { ...about, holder: answer.behind })
+    if (answer.outcome === 'coalesced')
+      this.#events.emit('call:coalesced', { ...about, holder: answer.behind, into: answer.into })
+    if (answer.outcome === 'refused')
+      this.#events.emit('call:refused', { ...about, holder: answer.holder, remainingMs: answer.remainingMs })
+  }
+}
+
+function resultOf(message: Message, answer: Published): Parameters<typeof createResult>[1] {
+  const { id } = message
+  const key = message.lock.known ? message.lock.key : null
+  switch (answer.outcome) {
+    case 'parked':
+    case 'coalesced':
+      return { id, key, outcome: answer.outcome, holder: holderInfo(answer.behind) }
+    case 'refused':
+      return { id, key, outcome: 'rejected', holder: holderInfo(answer.holder) }
+    default:
+      return { id, key, outcome: 'published', holder: undefined }
+  }
+}
+
+function guardOf(definition: GuardDefinition): Guard {
+  const { params, defaults, opaque, ...guard } = definition
+  return { ...guard, key: null, overlap: guard.overlap as Guard['overlap'] }
+}

@@ -1,0 +1,189 @@
+import { type Duration, parseDuration } from '../lock/duration.js'
+import { UsageError } from '../lock/error.js'
+import { privateKey } from '../lock/key.js'
+import { holdsAtPublish } from '../lock/mode.js'
+import { printable } from '../lock/printable.js'
+import { suggest } from '../lock/suggest.js'
+import { ulid } from '../lock/ulid.js'
+import { boundArguments, keyOf, type Signature } from './key-argument.js'
+import { encodeMessage, type Message, type MessageLock } from './message.js'
+import { type CallOnce, type Guard, withCall } from './once.js'
+
+/** How one call goes out. */
+export interface CallOptions {
+  /** The message's id: 1–100 of `A-Za-z0-9._-`. The same id again is the same call. Default: a new ULID. */
+  readonly id?: string
+  /** Start at the earliest after this long. */
+  readonly countdown?: Duration
+  /** Start at the earliest at this instant. */
+  readonly eta?: Date
+  /** Worthless after this long (or at this instant), counted from the call. */
+  readonly expires?: Duration | Date
+  readonly queue?: string
+  /** 0 goes first, then 1 … 2,097,151. Default: in order of arrival, before all with a priority. */
+  readonly priority?: number
+  /** How often the task may ask for a retry; default: its `maxRetries`. */
+  readonly retries?: number
+  readonly once?: CallOnce
+}
+
+/** What a call needs to know of its task: its code, or what a worker has told of it. */
+export interface CallTarget extends Signature {
+  /** Null: no lock. Undefined: unknown here, to be guarded at delivery. */
+  readonly guard: Guard | null | undefined
+  readonly maxRetries: number
+}
+
+export interface CallContext {
+  readonly app: string
+  readonly queue: string
+  readonly resultMs: number
+  /** Epoch ms by the store's clock. */
+  readonly now: number
+}
+
+const NAMES = ['id', 'countdown', 'eta', 'expires', 'queue', 'priority', 'retries', 'once']
+/** Larger payloads belong into a store of their own, with their place as the argument. */
+export const MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
+
+/** The message of a call. Pure but for the new id. @throws UsageError that names the option, the value and the cure. */
+export function buildMessage(
+  target: CallTarget,
+  args: readonly unknown[],
+  options: CallOptions,
+  context: CallContext,
+): Message {
+  const where = `call of '${target.name}'`
+  for (const name of Object.keys(options)) {
+    if (!NAMES.includes(name)) throw new UsageError(`${where} has no option '${name}'${suggest(name, NAMES) || '.'}`)
+  }
+  const id = readId(where, options.id)
+  const bound = boundArguments(target, args)
+  const message: Message = {
+    v: 1,
+    id,
+    app: context.app,
+    task: target.name,
+    args: bound,
+    queue: readQueue(where, options.queue ?? context.queue),
+    round: 0,
+    priority: readPriority(where, options.priority),
+    publishedAt: Math.round(context.now),
+    notBefore: readNotBefore(where, options, context.now),
+    expiresAt: readExpires(where, options.expires, context.now),
+    maxRetries: readRetries(where, options.retries) ?? target.maxRetries,
+    resultMs: context.resultMs,
+    lock: messageLock({ target, id, bound, once: options.once, where }),
+  }
+  return refuseTooLarge(where, message)
+}
+
+function messageLock(call: {
+  target: CallTarget
+  id: string
+  bound: unknown[]
+  once: CallOnce | undefined
+  where: string
+}): MessageLock {
+  const { target, id, bound } = call
+  if (!target.guard) {
+    if (call.once !== undefined && target.guard === null && call.once.overlap !== 'allow') {
+      throw new UsageError(
+        `${call.where}: once needs a task with a lock; '${target.name}' is a plain Task, make it a QueueOnce.`,
+      )
+    }
+    const known = target.guard === null
+    return { ...unguarded(target.name, id), known, overlap: call.once?.overlap ?? (known ? 'allow' : 'skip') }
+  }
+  const guard = withCall(target.guard, call.once, `${call.where}: once`)
+  const { key, label } = keyOf(target, guard, bound)
+  if (guard.overlap === 'allow') return { ...unguarded(target.name, id), label }
+  return { key, label, known: true, guarded: true, held: holdsAtPublish(guard.mode), ...lockOf(guard) }
+}
+
+function unguarded(task: string, id: string): MessageLock {
+  const fixed = {
+    known: true,
+    guarded: false,
+    held: false,
+    overlap: 'allow',
+    keep: 'first',
+    maxParked: 1,
+    minRunMs: 0,
+    timeoutMs: 3_600_000,
+    limit: 1,
+    mode: 'untilExecuted',
+  } as const
+  return { key: privateKey(task, id), label: task, ...fixed }
+}
+
+function refuseTooLarge(where: string, message: Message): Message {
+  const bytes = Buffer.byteLength(encodeMessage(message))
+  if (bytes <= MAX_PAYLOAD_BYTES) return message
+  throw new UsageError(
+    `${where}: its arguments take ${bytes} bytes, more than ${MAX_PAYLOAD_BYTES}; store them and pass their place.`,
+  )
+}
+
+function readId(where: string, id: unknown): string {
+  if (id === undefined) return ulid()
+  if (typeof id === 'string' && /^[A-Za-z0-9._-]{1,100}$/.test(id)) return id
+  throw new UsageError(
+    `${where}: id must be 1 to 100 of the characters A-Z a-z 0-9 . _ -, got ${printable(JSON.stringify(id) ?? '')}.`,
+  )
+}
+
+/**
+ * The lock of a message whose publisher did not know the task: it never had a hold and meets its policy at delivery.
+ * Pure. @throws UsageError when its arguments do not fit the task.
+ */
+export function lockAtDelivery(task: Signature & { readonly guard: Guard | null }, message: Message): MessageLock {
+  if (task.guard === null || message.lock.overlap === 'allow') return { ...message.lock, known: true }
+  const { key, label } = keyOf(task, task.guard, boundArguments(task, message.args))
+  return { key, label, known: true, guarded: true, held: false, ...lockOf(task.guard), overlap: message.lock.overlap }
+}
+
+/** What of a guard travels with each call. */
+function lockOf({ overlap, keep, maxParked, minRunMs, timeoutMs, limit, mode }: Guard) {
+  return { overlap, keep, maxParked, minRunMs, timeoutMs, limit, mode }
+}
+
+/** @throws UsageError */
+export function readQueue(where: string, queue: unknown): string {
+  if (typeof queue === 'string' && /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$/.test(queue)) return queue
+  throw new UsageError(
+    `${where}: queue must be a name such as 'reports' (letters, digits, '.', '_', '-'), got ${printable(JSON.stringify(queue) ?? '')}.`,
+  )
+}
+
+function readPriority(where: string, priority: unknown): number | null {
+  if (priority === undefined) return null
+  if (typeof priority === 'number' && Number.isInteger(priority) && priority >= 0 && priority <= 2_097_151)
+    return priority
+  throw new UsageError(`${where}: priority must be a whole number from 0 (first) to 2097151, got ${String(priority)}.`)
+}
+
+function readRetries(where: string, retries: unknown): number | undefined {
+  if (retries === undefined) return undefined
+  if (typeof retries === 'number' && Number.isInteger(retries) && retries >= 0) return retries
+  throw new UsageError(`${where}: retries must be a whole number from 0 up, got ${String(retries)}.`)
+}
+
+function readNotBefore(where: string, options: CallOptions, now: number): number | null {
+  const { countdown, eta } = options
+  if (countdown !== undefined && eta !== undefined)
+    throw new UsageError(`${where} has both countdown and eta; keep one of them.`)
+  if (countdown !== undefined) return Math.round(now + parseDuration(countdown, `${where}: countdown`))
+  return eta === undefined ? null : readInstant(`${where}: eta`, eta)
+}
+
+function readExpires(where: string, expires: CallOptions['expires'], now: number): number | null {
+  if (expires === undefined) return null
+  if (expires instanceof Date) return readInstant(`${where}: expires`, expires)
+  return Math.round(now + parseDuration(expires, `${where}: expires`, { minMs: 1 }))
+}
+
+function readInstant(what: string, instant: unknown): number {
+  if (instant instanceof Date && Number.isFinite(instant.getTime())) return instant.getTime()
+  throw new UsageError(`${what} must be a valid Date, got ${String(instant)}.`)
+}

@@ -1,0 +1,51 @@
+import type { EngineState } from '../lock/lock-store.js'
+import type { Message } from './message.js'
+
+/** What to do with a delivered message. */
+export type Verdict =
+  | { readonly verdict: 'ack' }
+  /** Deliver it again after this many ms; it keeps its id and counts nothing. */
+  | { readonly verdict: 'putBack'; readonly delayMs: number }
+
+/** The same message in a worker's hands. */
+export interface Delivery {
+  readonly message: Message
+}
+
+export interface ConsumeOptions {
+  readonly queues: readonly string[]
+  /** How many deliveries may be under way at once, over all queues together. */
+  readonly concurrency: number
+  /** After how long without a sign of life the engine delivers a message again, in ms. */
+  readonly redeliverAfterMs: number
+  /**
+   * Called for each delivery; its verdict acknowledges it or puts it back. It never rejects for what a task did; if it
+   * rejects all the same, the message is put back for 5 s.
+   */
+  readonly deliver: (delivery: Delivery) => Promise<Verdict>
+  /** The engine took the verdict. Not called when that is unknown. */
+  readonly acknowledged: (message: Message) => void
+  /** Trouble that the engine mends by itself: a lost connection, a refused acknowledgement. At most one a second each. */
+  readonly trouble: (error: Error) => void
+}
+
+export interface Consumer {
+  /** Takes no further message; deliveries under way go on. */
+  pause(): Promise<void>
+  /** `finish` waits for deliveries under way; `now` leaves them to be delivered again elsewhere. */
+  close(how: 'finish' | 'now'): Promise<void>
+}
+
+/** Carries messages between processes. Decides nothing: no result, attempt or event of it is the truth about a task. */
+export interface Engine {
+  /** Durable when resolved. The same id again is a no-op, whatever state that message is in. `delayMs` ≥ 0. */
+  publish(message: Message, options: { readonly delayMs: number; readonly head: boolean }): Promise<void>
+  /** Where one message is. @throws BrokerUnavailable */
+  state(queue: string, messageId: string): Promise<EngineState>
+  consume(options: ConsumeOptions): Promise<Consumer>
+  /** Waiting, delayed and active messages of a queue. */
+  counts(queue: string): Promise<{ readonly waiting: number; readonly delayed: number; readonly active: number }>
+  /** Removes these queues with all they hold. For tests and the demo's end. */
+  destroy(queues: readonly string[]): Promise<void>
+  close(): Promise<void>
+}

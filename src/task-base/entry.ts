@@ -1,0 +1,46 @@
+import type { Duration } from '../lock/duration.js'
+import { UsageError } from '../lock/error.js'
+import { suggest } from '../lock/suggest.js'
+import type { CallOptions } from './call.js'
+import type { CallOnce } from './once.js'
+import type { Schedule } from './schedule.js'
+
+/** One line of the timetable. */
+export interface Entry {
+  /** Name of the task. */
+  readonly task: string
+  /** A schedule, a duration (`'5m'`, seconds), or cron text (`'0 3 * * *'`, `'@daily'`). */
+  readonly schedule: Schedule | Duration | string
+  readonly args?: readonly unknown[]
+  /** Arguments by name, instead of `args`; needs `params`, or a task that takes one object. */
+  readonly kwargs?: Readonly<Record<string, unknown>>
+  /** Wins over the task's own; overlap defaults to the task's, and `raise` acts as `skip`. */
+  readonly once?: CallOnce
+  /** `expires` defaults to the lock's timeout, without a lock to the next slot. */
+  readonly options?: Omit<CallOptions, 'once' | 'id'>
+  /** The task's code is elsewhere: this process need not know it. */
+  readonly external?: true
+}
+
+const NAMES = ['task', 'schedule', 'args', 'kwargs', 'once', 'options', 'external']
+
+/** @throws UsageError for unknown names and fields of the wrong kind. The schedule's text is beat's to judge. */
+export function readEntry(name: string, entry: unknown): Entry {
+  const where = `beat entry '${name}'`
+  if (typeof entry !== 'object' || entry === null) {
+    throw new UsageError(
+      `${where} must be an object such as { task: 'feeds.refresh', schedule: '5m' }, got ${String(entry)}.`,
+    )
+  }
+  for (const field of Object.keys(entry)) {
+    if (!NAMES.includes(field)) throw new UsageError(`${where} has no field '${field}'${suggest(field, NAMES) || '.'}`)
+  }
+  const { task, schedule, args, kwargs } = entry as Partial<Entry>
+  if (typeof task !== 'string') throw new UsageError(`${where}: task must be a task's name, got ${String(task)}.`)
+  if (schedule === undefined) throw new UsageError(`${where} has no schedule; give '5m', cron text or crontab({ … }).`)
+  if (args !== undefined && !Array.isArray(args))
+    throw new UsageError(`${where}: args must be an array, got ${JSON.stringify(args)}.`)
+  if (args !== undefined && kwargs !== undefined)
+    throw new UsageError(`${where} has both args and kwargs; keep one of them.`)
+  return entry as Entry
+}

@@ -1,0 +1,126 @@
+import { BeatlockError } from '../lock/error.js'
+import type { Holder } from '../lock/lock-store.js'
+
+/** The holder as callers see it. */
+export interface HolderInfo {
+  /** Message id of the call that has the key. */
+  readonly id: string
+  /** Its worker, once it runs. */
+  readonly worker?: string
+  /** ISO 8601, UTC: since when it is queued or running. */
+  readonly since: string
+}
+
+export function holderInfo(holder: Holder): HolderInfo {
+  const since = new Date(holder.since).toISOString()
+  return holder.worker === null ? { id: holder.id, since } : { id: holder.id, worker: holder.worker, since }
+}
+
+/** The key is held and the policy is `raise`. Nothing was stored. */
+export class AlreadyQueued extends BeatlockError {
+  readonly key: string
+  readonly holder: HolderInfo
+  /** At most how long the key is still held unless it is renewed, ms. */
+  readonly remainingMs: number
+
+  constructor(of: { key: string; label: string; holder: HolderInfo; remainingMs: number; cure?: string }) {
+    super(
+      'ALREADY_QUEUED',
+      `${of.label} is already queued or running as ${of.holder.id}; ${of.cure ?? "wait for it, or call with overlap 'skip' or 'defer'"}.`,
+      { data: { key: of.key, holder: of.holder, remainingMs: of.remainingMs } },
+    )
+    this.key = of.key
+    this.holder = of.holder
+    this.remainingMs = of.remainingMs
+  }
+}
+
+/** The key is held, the policy is `queue`, and as many calls are parked as `maxParked` allows. Nothing was stored. */
+export class ParkedFull extends BeatlockError {
+  readonly key: string
+  readonly holder: HolderInfo
+  readonly maxParked: number
+
+  constructor(of: { key: string; label: string; holder: HolderInfo; maxParked: number }) {
+    super(
+      'PARKED_FULL',
+      `${of.maxParked} calls already wait for ${of.label}, held by ${of.holder.id}; call later, or raise maxParked.`,
+      { data: { key: of.key, holder: of.holder, maxParked: of.maxParked } },
+    )
+    this.key = of.key
+    this.holder = of.holder
+    this.maxParked = of.maxParked
+  }
+}
+
+/** `get()` of a call that was skipped: it never ran, another call held the key. */
+export class Rejected extends BeatlockError {
+  readonly holder: HolderInfo | undefined
+
+  constructor(id: string, holder: HolderInfo | undefined) {
+    super('REJECTED', `call ${id} was skipped${holder ? `: ${holder.id} holds the key` : ''}.`, {
+      data: { id, holder },
+    })
+    this.holder = holder
+  }
+}
+
+/** `get()` of a call that was ended before it could run: its `code` says how (EXPIRED, REVOKED, CLEARED, REPLACED). */
+export class Revoked extends BeatlockError {
+  constructor(id: string, code: string) {
+    super(code, `call ${id} did not run: ${code.toLowerCase()}.`, { data: { id } })
+  }
+}
+
+/** `get()` of a task that failed. `cause` is its own error as far as it could travel. */
+export class TaskFailed extends BeatlockError {
+  constructor(id: string, code: string, cause: Error | undefined) {
+    super(code, `call ${id} failed${cause ? ` with ${cause.name}: ${cause.message}` : `: ${code}`}`, {
+      data: { id },
+      cause,
+    })
+  }
+}
+
+/** `get()` waited as long as it was told to. The call goes on. */
+export class ResultTimeout extends BeatlockError {
+  constructor(id: string, timeoutMs: number) {
+    super('RESULT_TIMEOUT', `call ${id} has no result after ${timeoutMs} ms.`, { data: { id, timeoutMs } })
+  }
+}
+
+/** The message was sent and the answer lost: it may or may not run. Calling again with the same id is safe. */
+export class PublishUnknown extends BeatlockError {
+  readonly id: string
+
+  constructor(id: string, cause: unknown) {
+    super(
+      'PUBLISH_UNKNOWN',
+      `it is unknown whether call ${id} was published; calling again with { id: '${id}' } is safe.`,
+      {
+        data: { id },
+        cause,
+      },
+    )
+    this.id = id
+  }
+}
+
+/** Reason of the task's signal when its soft limit is reached. */
+export class SoftTimeLimitExceeded extends BeatlockError {
+  constructor(limitMs: number) {
+    super('SOFT_TIME_LIMIT', `the task ran for more than its soft limit of ${limitMs} ms.`, { data: { limitMs } })
+  }
+}
+
+/** Reason of the task's signal when its lock is lost or taken away: nothing done from now on is protected. */
+export class LockLost extends BeatlockError {
+  constructor(why: string) {
+    super('LOCK_LOST', `the task lost its lock (${why}); stop writing.`, { data: { why } })
+  }
+}
+
+/** Whether a body was told to stop since its lock was lost, not since somebody wanted its end. */
+export function stoppedByLoss({ reason }: AbortSignal): boolean {
+  return reason instanceof LockLost && reason.data['why'] === 'lost'
+}

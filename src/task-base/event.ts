@@ -1,0 +1,71 @@
+import type { LockKey } from '../lock/key.js'
+import type { FinalOutcome, Holder, RevokeAnswer, Stage } from '../lock/lock-store.js'
+
+/** Which call an event is about. */
+export interface EventSubject {
+  readonly id: string
+  readonly task: string
+  readonly key: LockKey
+  /** Task and key arguments for people; arguments that are to be hidden are hidden. */
+  readonly label: string
+}
+
+/** What an app tells its listeners (`app.on`). Listeners that throw harm nobody; the core logs nothing itself. */
+export interface AppEvents {
+  /** A call was accepted or not. `holder`: who stood in its way. */
+  readonly 'call:published': EventSubject
+  readonly 'call:parked': EventSubject & { readonly holder: Holder }
+  readonly 'call:coalesced': EventSubject & { readonly holder: Holder; readonly into: string }
+  readonly 'call:refused': EventSubject & { readonly holder: Holder; readonly remainingMs: number }
+  /** A call ended unrun because the call `by` took its place. A run that is replaced ends with `run:ended`. */
+  readonly 'call:replaced': { readonly id: string; readonly key: LockKey; readonly by: string }
+  /** Somebody took a call back; `outcome`: what it came to. */
+  readonly 'call:revoked': { readonly id: string; readonly outcome: RevokeAnswer['outcome'] }
+  /** A parked call's turn came: its message is with the engine. */
+  readonly 'call:promoted': EventSubject
+  /** A body started. `deliveries` above 1: an earlier start of this message did not end. */
+  readonly 'run:started': EventSubject & {
+    readonly worker: string
+    readonly token: number
+    readonly deliveries: number
+    readonly lateMs: number
+  }
+  /** A message ended for good. */
+  readonly 'run:ended': EventSubject & {
+    readonly worker: string
+    readonly outcome: FinalOutcome
+    readonly code: string | null
+    /** JSON text `{name, message, stack?}` of the task's own error, or null. */
+    readonly error: string | null
+    readonly ms: number
+  }
+  readonly 'run:retried': EventSubject & {
+    readonly worker: string
+    readonly retries: number
+    readonly countdownMs: number
+    readonly error: string | null
+  }
+  /** The body's process died; the key is `queued` for its own redelivery `ms` after the exit was seen. */
+  readonly 'run:crashed': EventSubject & { readonly worker: string; readonly detail: string; readonly ms: number }
+  readonly 'run:lost': EventSubject & { readonly worker: string; readonly reason: string }
+  /** A delivery that could not run now: put back with its place kept. */
+  readonly 'run:putBack': EventSubject & {
+    readonly worker: string
+    readonly why: string
+    readonly holder: Holder | null
+    readonly delayMs: number
+  }
+  /** A message came again after its end: it ran nothing. */
+  readonly 'run:duplicate': EventSubject & { readonly worker: string; readonly outcome: FinalOutcome }
+  /** A step with a token that is no longer the key's: it changed nothing. */
+  readonly 'lock:stale': { readonly key: LockKey; readonly id: string; readonly step: 'release' | 'requeue' }
+  /** A hold that only the engine could settle was settled. */
+  readonly 'lock:resolved': {
+    readonly key: LockKey
+    readonly id: string
+    readonly stage: Stage
+    readonly outcome: 'queued' | 'freed'
+  }
+  /** Trouble that is retried: a server that does not answer, a lost connection. */
+  readonly trouble: { readonly where: string; readonly error: Error }
+}

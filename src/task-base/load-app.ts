@@ -1,0 +1,95 @@
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { UsageError } from '../lock/error.js'
+import { App } from './app.js'
+import type { Caller } from './connection.js'
+
+/** Which app to load, and what stands over its own options. */
+export interface AppSpec {
+  /** Path of the module; it exports the app as `app` or as default. */
+  readonly module: string
+  readonly broker?: string
+  readonly locks?: string
+  readonly embeddedDir?: string
+  readonly mayStart?: boolean
+  /** Calls go through here instead of to the servers. */
+  readonly caller?: Caller
+}
+
+/** Loads an app's module and its `imports`, then lets it configure itself. @throws UsageError that names the module and the cure. */
+export async function loadApp(spec: AppSpec): Promise<App> {
+  const file = resolve(spec.module)
+  const exported = await load(file, spec.module)
+  const app = exported['app'] ?? exported['default']
+  if (!isApp(app)) {
+    throw new UsageError(
+      `${spec.module} exports no app: write \`export const app = new App('name')\`, or export it as default.`,
+    )
+  }
+  const { module: _, ...overrides } = spec
+  app.override(overrides)
+  for (const pattern of app.settings.imports) {
+    for (const each of matches(dirname(file), pattern, app.name)) await load(each, pattern)
+  }
+  app.configure()
+  return app
+}
+
+/** Also an App of another copy of this package, as when the command is installed elsewhere than the app's own. */
+function isApp(value: unknown): value is App {
+  return (
+    value instanceof App ||
+    (typeof value === 'object' && value !== null && value.constructor.name === 'App' && 'tasks' in value)
+  )
+}
+
+async function load(file: string, shown: string): Promise<Record<string, unknown>> {
+  if (!existsSync(file))
+    throw new UsageError(`app module ${shown} does not exist (looked at ${file}); name it with -A ./app.js.`)
+  if (statSync(file).isDirectory())
+    throw new UsageError(`app module ${shown} is a folder; name the file in it that exports the app.`)
+  try {
+    return (await import(pathToFileURL(file).href)) as Record<string, unknown>
+  } catch (cause) {
+    if (cause instanceof UsageError) throw cause
+    throw new UsageError(`app module ${shown} does not load: ${describe(cause, file)}`, { cause })
+  }
+}
+
+function describe(error: unknown, file: string): string {
+  if ((error as { code?: string }).code === 'ERR_UNKNOWN_FILE_EXTENSION') {
+    return `Node cannot read ${basename(file)} by itself; compile it to JavaScript first.`
+  }
+  if (!(error instanceof Error)) return String(error)
+  return `${error.name}: ${error.message}${readAsCommonJs(error) ? MODULE_CURE : ''}`
+}
+
+const MODULE_CURE = `; Node takes the file for CommonJS: set "type": "module" in its package.json, or name it .mjs.`
+
+/** As where `npm init` has written `"type": "commonjs"`. Node's own hint is a warning that a log may not show. */
+function readAsCommonJs(error: Error): boolean {
+  return (
+    error instanceof SyntaxError &&
+    /^Cannot use import statement outside|^Unexpected token 'export'/.test(error.message)
+  )
+}
+
+/** `*` stands for any part of a file name; it names at least one file. */
+function matches(folder: string, pattern: string, app: string): string[] {
+  const path = resolve(folder, pattern)
+  if (!basename(path).includes('*')) return [path]
+  const rule = new RegExp(
+    `^${basename(path)
+      .replace(/[.+?^${}()|[\]\\]/g, '\\$&')
+      .replaceAll('*', '[^/]*')}$`,
+  )
+  const inside = dirname(path)
+  const found = existsSync(inside)
+    ? readdirSync(inside)
+        .filter((name) => rule.test(name))
+        .sort()
+    : []
+  if (found.length === 0) throw new UsageError(`app '${app}': imports '${pattern}' match no file in ${inside}.`)
+  return found.map((name) => join(inside, name))
+}

@@ -1,0 +1,74 @@
+import { UsageError } from '../lock/error.js'
+import type { LockKey } from '../lock/key.js'
+import type { Mode } from '../lock/mode.js'
+import type { OverlapPolicy } from '../lock/overlap.js'
+
+/** What travels: one call of one task. All instants are epoch ms by the store's clock. */
+export interface Message {
+  readonly v: 1
+  readonly id: string
+  readonly app: string
+  readonly task: string
+  readonly args: readonly unknown[]
+  readonly queue: string
+  /** Raised when a dead letter is queued again. */
+  readonly round: number
+  /** 0 goes first, then 1 … 2,097,151; null: in order of arrival. */
+  readonly priority: number | null
+  readonly publishedAt: number
+  readonly notBefore: number | null
+  readonly expiresAt: number | null
+  /** How often the task may ask for a retry. */
+  readonly maxRetries: number
+  /** How long the result is kept, in ms. */
+  readonly resultMs: number
+  readonly lock: MessageLock
+}
+
+/** The message's relation to its key: computed once, at publish. */
+export interface MessageLock extends OverlapPolicy {
+  readonly key: LockKey
+  readonly label: string
+  /** False: the publisher did not know the task; the worker that has its code computes key and label at delivery. */
+  readonly known: boolean
+  /** False: the call has no lock; `key` is its private one. */
+  readonly guarded: boolean
+  /** Whether the publisher took a hold; else the message meets its policy at delivery. */
+  readonly held: boolean
+  readonly timeoutMs: number
+  readonly limit: number
+  readonly mode: Mode
+}
+
+/** Where the record says which queue carries a message: none does, a process waits or runs. No queue can have this name. */
+export const DIRECT_QUEUE = '~'
+
+/** What the lock record keeps in a message's place for a process that waits for its turn: see direct use. */
+export const DIRECT_MARKER = JSON.stringify({ v: 1, direct: true })
+
+export function isDirectMarker(text: string): boolean {
+  return text === DIRECT_MARKER
+}
+
+/** The text that the engine and the lock record carry. */
+export function encodeMessage(message: Message): string {
+  return JSON.stringify(message)
+}
+
+/** @throws UsageError for text that is no message of a version this process knows. */
+export function decodeMessage(text: string): Message {
+  const message = parse(text)
+  if (message?.v !== 1) {
+    throw new UsageError(`a message of an unknown version arrived (v: ${String(message?.v)}); this process reads v 1.`)
+  }
+  return message
+}
+
+function parse(text: string): Message | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? (value as Message) : undefined
+  } catch (cause) {
+    throw new UsageError('a message arrived that is not JSON.', { cause })
+  }
+}

@@ -1,0 +1,129 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Duration, parseDuration } from '../lock/duration.js'
+import type { LockKey } from '../lock/key.js'
+import type { MessageView, OutcomeRecord } from '../lock/lock-store.js'
+import { type HolderInfo, Rejected, ResultTimeout, Revoked, TaskFailed } from './error.js'
+
+/** Celery's words for where a call stands. */
+export type State = 'PENDING' | 'STARTED' | 'RETRY' | 'SUCCESS' | 'FAILURE' | 'REJECTED' | 'REVOKED'
+
+/** What a call became, and the way to its value. */
+export interface Result<R> {
+  readonly id: string
+  /** What it locks; null where only the worker can tell. */
+  readonly key: string | null
+  readonly outcome: 'published' | 'parked' | 'coalesced' | 'rejected'
+  /** Who has the key, where somebody else has. */
+  readonly holder: HolderInfo | undefined
+  state(): Promise<State>
+  /**
+   * The task's value, as JSON carried it. Follows a coalesced call to the one that runs for it. Default: no timeout.
+   * @throws Rejected, Revoked, TaskFailed, ResultTimeout
+   */
+  get(options?: { readonly timeout?: Duration }): Promise<R>
+}
+
+/** Where the end of a message is looked up. */
+export interface Finder {
+  find(id: string, key: LockKey | null): Promise<MessageView>
+}
+
+export interface ResultOf {
+  readonly id: string
+  readonly key: LockKey | null
+  readonly outcome: Result<unknown>['outcome']
+  readonly holder: HolderInfo | undefined
+}
+
+const FIRST_POLL_MS = 20
+const LAST_POLL_MS = 500
+/** Coalesced calls point at parked ones, which never point further; a bound all the same. */
+const MAX_HOPS = 5
+
+export function createResult<R>(open: () => Promise<Finder>, of: ResultOf): Result<R> {
+  const find = async (): Promise<MessageView> => followed(await open(), of)
+  return {
+    id: of.id,
+    key: of.key,
+    outcome: of.outcome,
+    holder: of.holder,
+    async state() {
+      return of.outcome === 'rejected' ? 'REJECTED' : stateOf(await find())
+    },
+    async get({ timeout } = {}) {
+      if (of.outcome === 'rejected') throw new Rejected(of.id, of.holder)
+      const timeoutMs = timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration(timeout, 'timeout')
+      const ended = await polled(find, of.id, timeoutMs)
+      return resultValue<R>(ended)
+    },
+  }
+}
+
+/** The message itself, or the one that runs in its place. */
+async function followed(store: Finder, of: ResultOf): Promise<MessageView> {
+  let view = await store.find(of.id, of.key)
+  for (let hops = 0; hops < MAX_HOPS && view.outcome?.outcome === 'coalesced' && view.outcome.into !== null; hops++) {
+    view = await store.find(view.outcome.into, of.key)
+  }
+  return view
+}
+
+async function polled(find: () => Promise<MessageView>, id: string, timeoutMs: number): Promise<OutcomeRecord> {
+  const startedAt = performance.now()
+  for (let pauseMs = FIRST_POLL_MS; ; pauseMs = Math.min(LAST_POLL_MS, pauseMs * 1.5)) {
+    const { outcome } = await find()
+    if (outcome) return outcome
+    const leftMs = timeoutMs - (performance.now() - startedAt)
+    if (leftMs <= 0) throw new ResultTimeout(id, timeoutMs)
+    await sleep(Math.min(pauseMs, leftMs))
+  }
+}
+
+/** Where a message stands, from its outcome or its hold. Pure. */
+export function stateOf(view: MessageView): State {
+  switch (view.outcome?.outcome) {
+    case undefined:
+      break
+    case 'ran':
+      return 'SUCCESS'
+    case 'failed':
+    case 'lock_lost':
+      return 'FAILURE'
+    case 'skipped':
+      return 'REJECTED'
+    case 'coalesced':
+      return 'PENDING'
+    default:
+      return 'REVOKED'
+  }
+  if (view.hold?.stage === 'running') return 'STARTED'
+  return view.hold && view.hold.retries > 0 ? 'RETRY' : 'PENDING'
+}
+
+/** The value of a message that ended. @throws what its end means to a caller. */
+export function resultValue<R>(ended: OutcomeRecord): R {
+  switch (ended.outcome) {
+    case 'ran':
+      return (ended.result === null ? undefined : JSON.parse(ended.result)) as R
+    case 'failed':
+    case 'lock_lost':
+      throw new TaskFailed(ended.messageId, ended.code ?? 'TASK_ERROR', carriedError(ended.error))
+    case 'skipped':
+      throw new Rejected(
+        ended.messageId,
+        ended.into === null ? undefined : { id: ended.into, since: new Date(ended.at).toISOString() },
+      )
+    default:
+      throw new Revoked(ended.messageId, ended.code ?? ended.outcome.toUpperCase())
+  }
+}
+
+/** The task's error as far as it could travel: name, message and stack. */
+function carriedError(text: string | null): Error | undefined {
+  if (text === null) return undefined
+  const carried = JSON.parse(text) as { name?: string; message?: string; stack?: string }
+  const error = new Error(carried.message ?? '')
+  error.name = carried.name ?? 'Error'
+  if (carried.stack !== undefined) error.stack = carried.stack
+  return error
+}

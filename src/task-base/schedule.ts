@@ -1,0 +1,14 @@
+/** When a periodic entry is due: a rule without state, that every beat reads alike. */
+export interface Schedule {
+  /**
+   * The first nominal time strictly after `afterMs`, or undefined when there is none.
+   *
+   * Both are epoch ms. Pure: the same arguments give the same answer on every host and at any moment; the present time
+   * plays no part. `zone` is an IANA name; a rule that knows no calendar (`every`) ignores it.
+   */
+  next(afterMs: number, zone: string): number | undefined
+  /** The rule as people write it: `every 5m`, `0 3 * * *`. */
+  readonly text?: string
+  /** What its author probably did not mean, as sentences for people; shown once at start. */
+  readonly warnings?: readonly string[]
+}

@@ -1,0 +1,112 @@
+import type { Emitter } from '../lock/emit.js'
+import type { Doubt, LockStore, Promotion } from '../lock/lock-store.js'
+import type { Engine } from './engine.js'
+import type { AppEvents } from './event.js'
+import { DIRECT_QUEUE, decodeMessage, isDirectMarker, type Message } from './message.js'
+import { delayOf, PUBLISH_LEASE_MS } from './publish-guard.js'
+
+/** Starts of one message that never ended, until it is given up. */
+export const MAX_DELIVERIES = 3
+const SWEEP_EVERY_MS = 1_000
+const SWEEP_LIMIT = 100
+
+export interface SweepPorts {
+  readonly store: LockStore
+  readonly engine: Engine
+  readonly now: () => number
+  readonly resultMs: number
+  readonly events: Emitter<AppEvents>
+}
+
+/**
+ * A parked call whose turn has come goes to the engine. Repeating it after any crash does no harm. A direct call is a
+ * process that waits: it sees its turn itself, or loses it at the end of its wait.
+ */
+export async function publishPromotion(ports: SweepPorts, promotion: Promotion): Promise<void> {
+  if (isDirectMarker(promotion.message)) return
+  // A parked call that took a newer call's arguments (`keep: 'latest'`) keeps its own id.
+  const { messageId: id, round } = promotion
+  const message = { ...decodeMessage(promotion.message), id, round }
+  await ports.engine.publish(message, { delayMs: delayOf(message, ports.now()), head: true })
+  await ports.store.confirm([promotion])
+  ports.events.emit('call:promoted', subject(message))
+}
+
+/** Asks the engine about one hold whose time is over, and settles it by its word. */
+export async function settleDoubt(ports: SweepPorts, doubt: Doubt): Promise<void> {
+  // A direct run has no message: nothing will deliver it again.
+  const state = doubt.queue === DIRECT_QUEUE ? 'absent' : await ports.engine.state(doubt.queue, doubt.messageId)
+  const { resultMs } = ports
+  const request = { doubt, state, maxDeliveries: MAX_DELIVERIES, publishLeaseMs: PUBLISH_LEASE_MS, resultMs }
+  const answer = await ports.store.resolve(request)
+  if (answer.outcome === 'kept') return
+  ports.events.emit('lock:resolved', {
+    key: doubt.key,
+    id: doubt.messageId,
+    stage: doubt.stage,
+    outcome: answer.outcome,
+  })
+  if (answer.outcome === 'freed' && answer.promotion) await publishPromotion(ports, answer.promotion)
+}
+
+/** One pass: what is over ends, what is due goes out. Answers whether there may be more at once. */
+export async function sweepOnce(ports: SweepPorts): Promise<boolean> {
+  const { resultMs } = ports
+  const due = await ports.store.sweep({ limit: SWEEP_LIMIT, publishLeaseMs: PUBLISH_LEASE_MS, resultMs })
+  for (const promotion of due.promotions) await attempt(ports, () => publishPromotion(ports, promotion))
+  for (const doubt of due.doubts) await attempt(ports, () => settleDoubt(ports, doubt))
+  return due.promotions.length + due.doubts.length >= SWEEP_LIMIT
+}
+
+/** One failing key must not keep the others waiting; it is due again in a moment. */
+async function attempt(ports: SweepPorts, step: () => Promise<void>): Promise<void> {
+  try {
+    await step()
+  } catch (error) {
+    ports.events.emit('trouble', { where: 'sweep', error: error as Error })
+  }
+}
+
+export interface Sweeper {
+  close(): Promise<void>
+}
+
+/** Sweeps about once a second, jittered so that many workers do not all ask at once. */
+export function startSweeper(
+  ports: SweepPorts,
+  options: { readonly keepsProcess: boolean } = { keepsProcess: true },
+): Sweeper {
+  let stopped = false
+  let timer: NodeJS.Timeout | undefined
+  let pass: Promise<void> = Promise.resolve()
+  const plan = (): void => {
+    if (stopped) return
+    timer = setTimeout(
+      () => {
+        pass = sweep()
+      },
+      SWEEP_EVERY_MS * (0.75 + Math.random() / 2),
+    )
+    if (!options.keepsProcess) timer.unref()
+  }
+  const sweep = async (): Promise<void> => {
+    try {
+      while (!stopped && (await sweepOnce(ports)));
+    } catch (error) {
+      ports.events.emit('trouble', { where: 'sweep', error: error as Error })
+    }
+    plan()
+  }
+  plan()
+  return {
+    async close() {
+      stopped = true
+      clearTimeout(timer)
+      await pass
+    },
+  }
+}
+
+export function subject(message: Message): AppEvents['call:published'] {
+  return { id: message.id, task: message.task, key: message.lock.key, label: message.lock.label }
+}
