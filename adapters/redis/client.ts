@@ -1,0 +1,30 @@
+import { Redis } from 'ioredis'
+import { parseRedisUrl } from './url.js'
+
+const LONGEST_PAUSE_MS = 1_000
+
+/** The client as lock connections need it: nothing queues, nothing is resent behind our back, and it always comes back. */
+export function clientOf(url: string, commandTimeoutMs: number): Redis {
+  const { host, port, username, password, db, tls } = parseRedisUrl(url)
+  return new Redis({
+    host,
+    port,
+    db,
+    lazyConnect: true,
+    // Replies as arrays and texts, whatever the server's version.
+    protocol: 2,
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    commandTimeout: commandTimeoutMs,
+    connectTimeout: commandTimeoutMs,
+    // A half-open connection never says goodbye; waiting for it would cost the repeat its time.
+    disconnectTimeout: 100,
+    maxLoadingRetryTime: 250,
+    keepAlive: 5_000,
+    retryStrategy: (times) => Math.min(25 * 2 ** Math.min(times, 10), LONGEST_PAUSE_MS) * (0.75 + Math.random() / 4),
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(tls ? { tls: { servername: host } } : {}),
+  })
+}

@@ -1,0 +1,196 @@
+import type { Redis } from 'ioredis'
+import { StoreUnavailable } from '../../src/lock/error.js'
+import { clientOf } from './client.js'
+import {
+  asPublic,
+  credentialsRefused,
+  isCredentials,
+  isMissingScript,
+  isReply,
+  isTimeout,
+  reasonOf,
+} from './failure.js'
+import type { Script } from './script.js'
+import { checkServer } from './server-check.js'
+
+/** How an adapter is opened; survives a structured clone. */
+export interface RedisOptions {
+  readonly app: string
+  readonly url: string
+  /** Host and port as shown in errors, without credentials. */
+  readonly server: string
+  /** How long one reply is waited for, in ms. Default 3000: below the publish lease. */
+  readonly commandTimeoutMs?: number
+}
+
+/** A script's run or a plain command. */
+export type Request =
+  | { readonly script: Script; readonly keys: readonly string[]; readonly args: readonly string[] }
+  | { readonly command: string; readonly args: readonly string[] }
+
+type Reply = PromiseSettledResult<unknown>
+
+/** How long a lost connection may take to come back, and a repeated request to be answered, before both are given up. */
+const PATIENCE_MS = 2_000
+const COMMAND_TIMEOUT_MS = 3_000
+
+/**
+ * One connection to one server. Requests of one call leave together: one round trip. A request whose reply was lost is
+ * repeated once on a new connection, which is safe since every verb answers a repeat the same. Nothing queues while
+ * the server is away: a call waits up to 2 s for the connection, then it is StoreUnavailable.
+ */
+export class Connection {
+  readonly server: string
+  readonly #redis: Redis
+  readonly #timeoutMs: number
+  #trouble: Error | undefined
+  #closed = false
+  /** Counts connections, so that silence on an old one does not cost a newer one its life. */
+  #generation = 0
+
+  constructor({ url, server, commandTimeoutMs = COMMAND_TIMEOUT_MS }: Omit<RedisOptions, 'app'>) {
+    this.server = server
+    this.#timeoutMs = commandTimeoutMs
+    this.#redis = clientOf(url, commandTimeoutMs)
+    this.#redis.on('error', (error: Error) => {
+      this.#trouble = error
+    })
+    this.#redis.on('ready', () => {
+      this.#generation += 1
+      this.#trouble = undefined
+    })
+  }
+
+  /** @throws StoreUnavailable; UsageError where the server refuses the URL's credentials or cannot keep locks. */
+  async open(): Promise<void> {
+    try {
+      // The first attempt alone: a server that is not there is said at once; who wants to wait opens again.
+      await this.#redis.connect()
+      await this.#ready()
+      await checkServer(this)
+    } catch (error) {
+      await this.close()
+      throw isCredentials(this.#trouble)
+        ? credentialsRefused(this.server, this.#trouble)
+        : asPublic(this.server, this.#trouble ?? error)
+    }
+  }
+
+  async ask(request: Request): Promise<unknown> {
+    return (await this.askAll([request]))[0]
+  }
+
+  /** One round trip for all; answers in the order asked. @throws StoreUnavailable */
+  async askAll(requests: readonly Request[]): Promise<unknown[]> {
+    try {
+      await this.#ready()
+      const generation = this.#generation
+      const replies = await this.#send(requests)
+      const lost = placesOf(replies, (error) => !isReply(error))
+      if (lost.length > 0) await this.#repeat(requests, { replies, lost, generation })
+      return replies.map(settledValue)
+    } catch (error) {
+      throw asPublic(this.server, error)
+    }
+  }
+
+  /** No timer and no socket is left once it resolves. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    const waits = this.#redis.status === 'reconnecting' || this.#redis.status === 'wait'
+    // A client between two attempts has nothing to end and says so by saying nothing.
+    const ended = waits ? undefined : this.#event(['end'], PATIENCE_MS)
+    this.#redis.disconnect()
+    await ended
+  }
+
+  async #repeat(requests: readonly Request[], first: { replies: Reply[]; lost: number[]; generation: number }) {
+    const { replies, lost, generation } = first
+    // Silence may be a dead connection that nobody closed: only a new one can tell.
+    const silent = lost.some((at) => isTimeout(errorOf(replies[at])))
+    if (silent && generation === this.#generation && this.#redis.status === 'ready') this.#redis.disconnect(true)
+    await this.#ready(generation)
+    const again = await within(this.#send(pick(requests, lost)), Math.min(PATIENCE_MS, this.#timeoutMs))
+    for (const [n, at] of lost.entries()) replies[at] = again?.[n] ?? (replies[at] as Reply)
+  }
+
+  /** Sends all at once; scripts that the server does not know (restart, SCRIPT FLUSH) are loaded and run again. */
+  async #send(requests: readonly Request[]): Promise<Reply[]> {
+    const replies = await Promise.allSettled(requests.map((request) => this.#call(request)))
+    const missing = placesOf(replies, isMissingScript)
+    if (missing.length === 0) return replies
+    const again = pick(requests, missing)
+    const texts = [...new Set(again.flatMap((request) => ('script' in request ? [request.script.text] : [])))]
+    const loads = texts.map((text): Request => ({ command: 'SCRIPT', args: ['LOAD', text] }))
+    const second = await Promise.allSettled([...loads, ...again].map((request) => this.#call(request)))
+    for (const [n, at] of missing.entries()) replies[at] = second[loads.length + n] as Reply
+    return replies
+  }
+
+  #call(request: Request): Promise<unknown> {
+    if ('command' in request) return this.#redis.call(request.command, ...request.args)
+    const { script, keys, args } = request
+    return this.#redis.call('EVALSHA', script.sha, String(keys.length), ...keys, ...args)
+  }
+
+  /** Waits, bounded, until a connection stands that is newer than `lost`: the client calls a dying one ready still. */
+  async #ready(lost = 0): Promise<void> {
+    const stands = (): boolean => this.#redis.status === 'ready' && this.#generation > lost
+    if (this.#closed) throw new StoreUnavailable(this.server, 'the store was closed')
+    if (stands()) return
+    await this.#event(['ready', 'end', 'credentials'], PATIENCE_MS)
+    if (stands()) return
+    throw this.#trouble ?? new StoreUnavailable(this.server, reasonOf(undefined))
+  }
+
+  /** The first of these events, or nothing for `ms`. Leaves no listener and no timer. */
+  #event(names: readonly ('ready' | 'end' | 'credentials')[], ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const onError = (error: Error): void => {
+        if (names.includes('credentials') && isCredentials(error)) done()
+      }
+      const plain = names.filter((name) => name !== 'credentials')
+      const timer = setTimeout(done, ms)
+      const redis = this.#redis
+      for (const name of plain) redis.on(name, done)
+      redis.on('error', onError)
+      function done(): void {
+        clearTimeout(timer)
+        for (const name of plain) redis.off(name, done)
+        redis.off('error', onError)
+        resolve()
+      }
+    })
+  }
+}
+
+function placesOf(replies: readonly Reply[], matches: (error: unknown) => boolean): number[] {
+  return replies.flatMap((reply, at) => (reply.status === 'rejected' && matches(reply.reason) ? [at] : []))
+}
+
+function pick(requests: readonly Request[], places: readonly number[]): Request[] {
+  return places.map((at) => requests[at] as Request)
+}
+
+function errorOf(reply: Reply | undefined): unknown {
+  return reply?.status === 'rejected' ? reply.reason : undefined
+}
+
+function settledValue(reply: Reply): unknown {
+  if (reply.status === 'rejected') throw reply.reason
+  return reply.value
+}
+
+/** The promise's value, or undefined if that takes longer than `ms`. */
+async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined
+  const over = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ms)
+  })
+  try {
+    return await Promise.race([promise, over])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,61 @@
+import { BeatlockError, StoreUnavailable, UsageError } from '../../src/lock/error.js'
+
+/** What the server says while it cannot serve, by the first word of its reply: no fault of the request's. */
+const CANNOT_SERVE = new Set(['LOADING', 'READONLY', 'MASTERDOWN', 'OOM', 'CLUSTERDOWN', 'TRYAGAIN', 'BUSY'])
+const CANNOT_WRITE = new Set(['MISCONF', 'NOREPLICAS', 'UNKILLABLE'])
+const CREDENTIALS = new Set(['NOAUTH', 'WRONGPASS', 'NOPERM'])
+
+/** The server answered with an error, as opposed to: it is not known whether it heard the request. */
+export function isReply(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'ReplyError'
+}
+
+export function isMissingScript(error: unknown): boolean {
+  return isReply(error) && error.message.startsWith('NOSCRIPT')
+}
+
+/** The server kept silent for the command's whole time. */
+export function isTimeout(error: unknown): boolean {
+  return error instanceof Error && error.message === 'Command timed out'
+}
+
+/** The server refuses the user or password of the URL (or that there is none): asking again will not help. */
+export function isCredentials(error: unknown): error is Error {
+  return isReply(error) && CREDENTIALS.has(firstWord(error))
+}
+
+/** The public error of a failed request; an error that is public already, or a fault of ours, stays as it is. */
+export function asPublic(server: string, error: unknown): unknown {
+  if (error instanceof BeatlockError) return error
+  if (!isReply(error)) return new StoreUnavailable(server, reasonOf(error), error)
+  const word = firstWord(error)
+  if (CREDENTIALS.has(word)) return new StoreUnavailable(server, `the server refuses the credentials (${word})`, error)
+  if (CANNOT_SERVE.has(word) || CANNOT_WRITE.has(word)) return new StoreUnavailable(server, error.message, error)
+  return error
+}
+
+/** At opening, wrong credentials are the caller's mistake: waiting does not mend them. */
+export function credentialsRefused(server: string, error: Error): UsageError {
+  const advice: Readonly<Record<string, string>> = {
+    NOAUTH: 'it asks for a password and the URL has none',
+    WRONGPASS: "it refuses the URL's user name or password",
+    NOPERM: "the URL's user lacks a permission that beatlock needs",
+  }
+  return new UsageError(`${server}: ${advice[firstWord(error)] ?? 'it refuses the credentials'}.`, { data: { server } })
+}
+
+/** One line for people. The client's own texts carry host and port, never credentials. */
+export function reasonOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : ''
+  if (isTimeout(error)) return 'it did not answer in time'
+  if (/max retries per request|Connection is closed|isn't writeable|aborted/.test(message)) {
+    return 'the connection was lost'
+  }
+  return message || 'no connection'
+}
+
+function firstWord(error: Error): string {
+  // A script's error may be wrapped: "ERR Error running script …: @user_script: 12: OOM command not allowed …".
+  const wrapped = /\b(OOM|READONLY|MISCONF|NOREPLICAS|MASTERDOWN|NOPERM)\b/.exec(error.message)
+  return wrapped?.[1] ?? error.message.split(' ', 1)[0] ?? ''
+}

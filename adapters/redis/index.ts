@@ -1,0 +1,4 @@
+export type { RedisOptions } from './connection.js'
+export { openLockStore } from './lock-store.js'
+export { openScheduleStore } from './schedule-store.js'
+export { parseRedisUrl, type RedisAddress } from './url.js'

@@ -1,0 +1,177 @@
+import { randomUUID } from 'node:crypto'
+import type { LockKey } from '../../src/lock/key.js'
+import type {
+  AcquireRequest,
+  GuardDefinition,
+  ListQuery,
+  LockRow,
+  LockStore,
+  LockView,
+  MessageView,
+  RequeueStep,
+  RevokeAnswer,
+  RevokeRequest,
+  RunStep,
+} from '../../src/lock/lock-store.js'
+import { refArguments, scriptOn, termsArguments } from './argument.js'
+import { Connection, type RedisOptions, type Request } from './connection.js'
+import { forgetApp } from './forget.js'
+import { listLocks } from './listing.js'
+import { confirmMessages, renewLeases, timeOf } from './renewal.js'
+import {
+  acquireAnswer,
+  clearAnswer,
+  eventOf,
+  fieldsOf,
+  messageView,
+  numberOf,
+  outcomeOf,
+  releaseAnswer,
+  requeueAnswer,
+  resolveAnswer,
+  revokeAnswer,
+  rowsOf,
+  runAnswer,
+} from './reply.js'
+import type { Script } from './script.js'
+import { ACQUIRE } from './scripts/acquire.js'
+import { CLEAR } from './scripts/clear.js'
+import { RELEASE } from './scripts/release.js'
+import { REQUEUE } from './scripts/requeue.js'
+import { RESOLVE } from './scripts/resolve.js'
+import { REVOKE } from './scripts/revoke.js'
+import { RUN } from './scripts/run.js'
+import { FIND, SHOW } from './scripts/view.js'
+import { allShards, shardOf } from './shard.js'
+import { sweepShards } from './sweep.js'
+import { appsOf, directoryShard, leaving, workerRows } from './worker-row.js'
+
+/**
+ * Locks on Redis ≥ 6.2 or Valkey: each transition is one script on the key's shard, over one connection.
+ *
+ * @throws StoreUnavailable if the server does not answer within 2 s; UsageError for wrong credentials, a server that
+ * is too old, or one that evicts locks.
+ */
+export async function openLockStore(options: RedisOptions): Promise<LockStore> {
+  const connection = new Connection(options)
+  await connection.open()
+  return lockStoreOn(connection, options.app)
+}
+
+function lockStoreOn(connection: Connection, app: string): LockStore {
+  const on = (key: LockKey, script: Script, args: readonly (string | number | null)[]): Promise<unknown> =>
+    connection.ask(scriptOn(shardOf('lock', app, key), app, script, args))
+  return {
+    now: () => timeOf(connection),
+    acquire: async (request) => acquireAnswer(request.key, await on(request.key, ACQUIRE, acquireArguments(request))),
+    confirm: (messages) => confirmMessages(connection, app, messages),
+    advance: (async (step: RunStep | RequeueStep) =>
+      step.to === 'running'
+        ? runAnswer(step.key, await on(step.key, RUN, runArguments(step)))
+        : requeueAnswer(step.key, await on(step.key, REQUEUE, requeueArguments(step)))) as LockStore['advance'],
+    renew: (batch) => renewLeases(connection, app, batch),
+    release: async (request) => {
+      const { key, token, outcome, code, result, error, publishLeaseMs, resultMs } = request
+      const args = [...refArguments(request), token, outcome, code, result, error, publishLeaseMs, resultMs]
+      return releaseAnswer(key, await on(key, RELEASE, args))
+    },
+    sweep: (options) => sweepShards(connection, app, options),
+    resolve: async ({ doubt, state, maxDeliveries, publishLeaseMs, resultMs }) => {
+      const args = [...refArguments(doubt), doubt.stage, doubt.token, state, maxDeliveries, publishLeaseMs, resultMs]
+      return resolveAnswer(doubt.key, await on(doubt.key, RESOLVE, [...args, randomUUID()]))
+    },
+    list: (query) => listApps(connection, app, query),
+    show: async (key) => lockView({ app, key }, await on(key, SHOW, [key])),
+    clear: async ({ key, parked, running, by, publishLeaseMs, resultMs }) => {
+      const args = [key, parked ? 1 : 0, running, by, publishLeaseMs, resultMs, randomUUID()]
+      return clearAnswer(key, await on(key, CLEAR, args))
+    },
+    revoke: (request) => revokeMessage(connection, app, request),
+    find: (messageId, key) => findMessage(connection, app, { messageId, key }),
+    workers: async ({ allApps }) => workerRows(connection, allApps ? await appsOf(connection) : [app]),
+    leave: async (worker) => void (await connection.ask(leaving(app, worker))),
+    define: async (definitions) => void (await connection.askAll(definitionRequests(app, definitions))),
+    definition: async (task) => {
+      const text = await connection.ask({ command: 'HGET', args: [definitionsName(app), task] })
+      return text === null ? null : (JSON.parse(String(text)) as GuardDefinition)
+    },
+    destroy: () => forgetApp(connection, app, 'lock'),
+    close: () => connection.close(),
+  }
+}
+
+function acquireArguments(request: AcquireRequest): (string | number | null)[] {
+  const { terms, whenHeld, publishLeaseMs, message, resultMs } = request
+  const parking = whenHeld.do === 'park' ? [whenHeld.capacity, whenHeld.keep] : [0, null]
+  const minRunMs = whenHeld.do === 'replace' ? whenHeld.minRunMs : 0
+  const policy = [whenHeld.do, ...parking, minRunMs]
+  return [...refArguments(request), ...termsArguments(terms), ...policy, publishLeaseMs, message, resultMs]
+}
+
+function runArguments(step: RunStep): (string | number | null)[] {
+  const { terms, owner, worker, barrier, slot, leaseMs, lockDelayMs, maxDeliveries, publishedAt } = step
+  const attempt = [owner, worker, barrier, slot, leaseMs, lockDelayMs, maxDeliveries, publishedAt]
+  return [
+    ...refArguments(step),
+    ...termsArguments(terms),
+    ...attempt,
+    step.whenHeld,
+    step.minRunMs,
+    step.publishLeaseMs,
+    step.resultMs,
+  ]
+}
+
+function requeueArguments(step: RequeueStep): (string | number | null)[] {
+  const { token, reason, delayMs, maxDeliveries, publishLeaseMs, resultMs } = step
+  return [...refArguments(step), token, reason, delayMs, maxDeliveries, publishLeaseMs, resultMs]
+}
+
+async function* listApps(connection: Connection, app: string, query: ListQuery): AsyncGenerator<LockRow> {
+  for (const each of query.allApps ? await appsOf(connection) : [app]) yield* listLocks(connection, each, query)
+}
+
+function lockView({ app, key }: { app: string; key: LockKey }, reply: unknown): LockView | null {
+  const [at, holders, calls, ended, events] = fieldsOf(reply)
+  const now = numberOf(at)
+  const parked = fieldsOf(calls).map((call) => {
+    const [id, since, expiresAt] = fieldsOf(call)
+    return { id: String(id), since: numberOf(since), expiresAt: expiresAt === null ? null : numberOf(expiresAt) }
+  })
+  const rows = rowsOf({ app, key, parked: parked.length, now }, holders)
+  const outcomes = fieldsOf(ended).map(outcomeOf)
+  const history = fieldsOf(events).map(eventOf)
+  const known = rows.length + parked.length + outcomes.length + history.length
+  return known === 0 ? null : { rows, parked, outcomes, history, now }
+}
+
+/** Without its key a message may be in any shard: all are asked at once. */
+async function findMessage(
+  connection: Connection,
+  app: string,
+  { messageId, key }: { messageId: string; key: LockKey | null },
+): Promise<MessageView> {
+  const shards = key === null ? allShards('lock', app) : [shardOf('lock', app, key)]
+  const replies = await connection.askAll(shards.map((shard) => scriptOn(shard, app, FIND, [messageId, key])))
+  const views = replies.map((reply) => messageView(key, reply))
+  return views.find((view) => view.hold || view.parked || view.outcome) ?? (views[0] as MessageView)
+}
+
+/** Without its key the shard that noted the message acts; the others know nothing of it. */
+async function revokeMessage(connection: Connection, app: string, request: RevokeRequest): Promise<RevokeAnswer> {
+  const { key, messageId, round, terminate, by, publishLeaseMs, resultMs } = request
+  const shards = key === null ? allShards('lock', app) : [shardOf('lock', app, key)]
+  const args = [key, messageId, round, terminate ? 1 : 0, by, publishLeaseMs, resultMs]
+  const replies = await connection.askAll(shards.map((shard) => scriptOn(shard, app, REVOKE, args)))
+  const answers = replies.map(revokeAnswer)
+  return answers.find((answer) => answer.outcome !== 'unknown') ?? (answers[0] as RevokeAnswer)
+}
+
+function definitionsName(app: string): string {
+  return `${directoryShard(app).base}definitions`
+}
+
+function definitionRequests(app: string, definitions: Readonly<Record<string, GuardDefinition>>): Request[] {
+  const pairs = Object.entries(definitions).flatMap(([task, each]) => [task, JSON.stringify(each)])
+  return pairs.length === 0 ? [] : [{ command: 'HSET', args: [definitionsName(app), ...pairs] }]
+}
