@@ -1,0 +1,5 @@
+export { openBarrier, type PostgresBarrierOptions } from './barrier.js'
+export { openLockStore } from './lock-store.js'
+export type { PostgresConnection, PostgresOptions } from './options.js'
+export { openScheduleStore } from './schedule-store.js'
+export { type PostgresAddress, parsePostgresUrl } from './url.js'

@@ -1,0 +1,93 @@
+import type { LockKey } from '../../src/lock/key.js'
+import type {
+  ClearAnswer,
+  GuardDefinition,
+  LockRow,
+  LockStore,
+  LockView,
+  MessageView,
+  RequeueStep,
+  RunStep,
+  WorkerRow,
+} from '../../src/lock/lock-store.js'
+import { type Database, openDatabase } from './database.js'
+import type { PostgresOptions } from './options.js'
+import { renewAll } from './renewal.js'
+import { find } from './statements/find.js'
+import { show } from './statements/list.js'
+import { define, definition, destroyLocks, leave, workers } from './statements/worker.js'
+
+const PAGE = 500
+
+/**
+ * Locks as rows of a Postgres schema, transitions as functions in it; bound to one app's name.
+ *
+ * @throws StoreUnavailable, or UsageError for a login, schema or server setting that cannot work.
+ */
+export async function openLockStore(options: PostgresOptions): Promise<LockStore> {
+  const { app } = options
+  const db = await openDatabase(options)
+  const s = db.schema
+  return {
+    now: async () => Number((await db.call<string>('clock_v1', [])) as string),
+    acquire: ({ key, message, ...request }) => db.call('acquire_v1', [app, key, json(request), message]),
+    confirm: async (messages) => {
+      const columns = [messages.map((m) => m.key), messages.map((m) => m.messageId), messages.map((m) => m.round)]
+      if (messages.length > 0) await db.call('confirm_v1', [app, ...columns])
+    },
+    advance: ((step: RunStep | RequeueStep) =>
+      db.call(step.to === 'running' ? 'run_v1' : 'requeue_v1', [app, step.key, json(step)])) as LockStore['advance'],
+    renew: (batch) => renewAll(db, app, batch),
+    release: ({ key, result, error, ...request }) => db.call('release_v1', [app, key, json(request), result, error]),
+    sweep: ({ limit, publishLeaseMs, resultMs }) => db.call('sweep_v1', [app, limit, publishLeaseMs, resultMs]),
+    resolve: (request) => db.call('resolve_v1', [app, request.doubt.key, json(request)]),
+    list: (query) => listRows(db, app, query),
+    show: (key) => showKey(db, app, key),
+    clear: (request) => db.call<ClearAnswer>('clear_v1', [app, request.key, json(request)]),
+    revoke: (request) => db.call('revoke_v1', [app, request.key, json(request)]),
+    find: async (messageId, key) => {
+      const [row] = await db.run<MessageView>(find(s), [app, messageId, key])
+      return { ...(row as MessageView), now: Number(row?.now) }
+    },
+    workers: async ({ allApps }) => {
+      const rows = await db.run<{ row: string; seen_at: number }>(workers(s), [app, allApps])
+      return rows.map(({ row, seen_at }) => ({ ...(JSON.parse(row) as WorkerRow), seenAt: seen_at }))
+    },
+    leave: async (worker) => void (await db.run(leave(s), [app, worker])),
+    define: async (definitions) => {
+      const tasks = Object.keys(definitions)
+      await db.run(define(s), [app, tasks, tasks.map((task) => json(definitions[task]))])
+    },
+    definition: async (task) => {
+      const [row] = await db.run<{ definition: string }>(definition(s), [app, task])
+      return row ? (JSON.parse(row.definition) as GuardDefinition) : null
+    },
+    destroy: async () => void (await db.run(destroyLocks(s), [app])),
+    close: () => db.close(),
+  }
+}
+
+const json = (value: unknown): string => JSON.stringify(value)
+
+type Query = Parameters<LockStore['list']>[0]
+
+/** A page a round trip, each after the last row of the one before. */
+async function* listRows(db: Database, app: string, query: Query): AsyncGenerator<LockRow> {
+  const sql = `select listed as row, at_place as place from ${db.schema}.list_v1($1, $2, $3, $4, $5, $6, $7, $8)`
+  const filter = [query.task ?? null, query.stage ?? null, query.olderThanMs ?? null]
+  const all = query.allApps ?? false
+  let after: readonly (string | number)[] = [all ? '' : app, '', 0]
+  for (;;) {
+    const page = await db.run<{ row: LockRow; place: string }>(sql, [all, ...after, ...filter, PAGE])
+    for (const { row } of page) yield row
+    const last = page.at(-1)
+    if (!last || page.length < PAGE) return
+    after = [last.row.app, last.row.key, last.place]
+  }
+}
+
+async function showKey(db: Database, app: string, key: LockKey): Promise<LockView | null> {
+  const [view] = await db.run<LockView>(show(db.schema), [app, key])
+  if (!view || view.rows.length + view.outcomes.length + view.history.length === 0) return null
+  return { ...view, now: Number(view.now) }
+}

@@ -1,0 +1,25 @@
+/** Workers of $1, or of all apps if $2; at most a day old. The row is the worker's own text, the sign of life ours. */
+export const workers = (s: string): string => `
+select row, seen_at::double precision as seen_at from ${s}.worker
+  where ($2 or app = $1) and seen_at > ${s}.clock_v1() - 86400000 order by app, name`
+
+export const leave = (s: string): string => `delete from ${s}.worker where app = $1 and name = $2`
+
+/** $2 tasks and $3 their definitions, in the order of tasks: two workers that define at once cannot deadlock. */
+export const define = (s: string): string => `
+insert into ${s}.guard_definition (app, task, definition)
+  select $1, d.task, d.definition from unnest($2::text[], $3::text[]) as d (task, definition) order by d.task
+  on conflict (app, task) do update set definition = excluded.definition
+  where guard_definition.definition <> excluded.definition`
+
+export const definition = (s: string): string => `
+select definition from ${s}.guard_definition where app = $1 and task = $2`
+
+/** Forgets all locks of $1 in one statement. */
+export const destroyLocks = (s: string): string => `
+with calls as (delete from ${s}.lock_call where app = $1),
+  outcomes as (delete from ${s}.lock_outcome where app = $1),
+  events as (delete from ${s}.lock_event where app = $1),
+  workers as (delete from ${s}.worker where app = $1),
+  definitions as (delete from ${s}.guard_definition where app = $1)
+delete from ${s}.lock_key where app = $1`
