@@ -1,0 +1,33 @@
+import type { createPostgresBackend, Queue, QueueOptions, WorkerOptions } from 'bullmq'
+
+/** The arguments after the queue's name, for `Queue` and `Worker` alike: where BullMQ keeps its jobs. */
+export interface Backend {
+  /** The queue's name as BullMQ has it. */
+  queueName(queue: string): string
+  /** Opens a queue for publishing and looking; its commands are bounded in time. */
+  openQueue(queue: string): Queue
+  /** What a `Worker` is opened with, and how its connection is closed after it. */
+  openConsumer(queues: number): ConsumerBackend
+  /** Waits, bounded, until the publishing connection can be used. @throws what the connection failed with */
+  ready(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface ConsumerBackend {
+  readonly options: Pick<WorkerOptions, 'connection' | 'prefix'>
+  /** Undefined: BullMQ's default, Redis. */
+  readonly factory: typeof createPostgresBackend | undefined
+  close(): Promise<void>
+}
+
+/** Jobs are ours to repeat, and are looked at for 10 min after their end (BullMQ's results and events decide nothing). */
+export const JOB_OPTIONS = {
+  attempts: 1,
+  removeOnComplete: { age: 600 },
+  removeOnFail: { age: 600 },
+} satisfies QueueOptions['defaultJobOptions']
+
+/** Below the publish lease: a publish that is not answered by then is reported as unknown. */
+export const COMMAND_TIMEOUT_MS = 5_000
+/** How long a lost connection may take to come back before a command is given up. */
+export const READY_MS = 2_000

@@ -1,0 +1,179 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { DelayedError, type Job, WaitingError, Worker } from 'bullmq'
+import type { ConsumeOptions, Consumer, Verdict } from '../../src/task-base/engine.js'
+import { decodeMessage, type Message } from '../../src/task-base/message.js'
+import { type Backend, COMMAND_TIMEOUT_MS, type ConsumerBackend } from './backend.js'
+import { asBrokerError, within } from './failure.js'
+import type { JobData } from './job.js'
+import { Places } from './places.js'
+import { throttled } from './trouble.js'
+
+type ParcelJob = Job<JobData, null>
+type ParcelWorker = Worker<JobData, null>
+
+interface Consuming {
+  readonly server: string
+  readonly backend: Backend
+  readonly options: ConsumeOptions
+}
+
+/** For a delivery whose processing rejected, as the port says. */
+const REJECTED: Verdict = { verdict: 'putBack', delayMs: 5_000 }
+/** A message of a version, or of a program, that this process does not know: another may. */
+const UNKNOWN_PUT_BACK_MS = 30_000
+/** BullMQ fails a job that stalls more often than this without calling anyone; our record counts deliveries itself. */
+const NEVER = 1_000_000_000
+/** Seconds an idle worker blocks before it looks again: its wake-up for a delayed job is sometimes missed (measured). */
+const IDLE_LOOK_S = 0.5
+/** Between two tries after the server was away; BullMQ's own 15 s would leave a restarted server idle. */
+const RETRY_MS = 500
+/** How long a message waits, taken, for a place that another queue's has; then another consumer may take it. */
+const PLACE_PATIENCE_MS = 500
+
+/** @throws what the connection failed with, within the time of a command */
+export async function startConsumer(consuming: Consuming): Promise<Consumer> {
+  const consumer = new BullConsumer(consuming)
+  try {
+    await within(COMMAND_TIMEOUT_MS, consumer.ready())
+    return consumer
+  } catch (error) {
+    await consumer.close('now')
+    throw asBrokerError(consuming.server, error)
+  }
+}
+
+/**
+ * One BullMQ worker a queue, in its processor form: the promise we settle is the acknowledgement, and BullMQ renews its
+ * own job lock meanwhile. Its job lock is a redelivery timer only: the lock's record decides what runs.
+ */
+class BullConsumer implements Consumer {
+  readonly #options: ConsumeOptions
+  readonly #trouble: (error: Error) => void
+  readonly #places: Places
+  readonly #connection: ConsumerBackend
+  readonly #workers: readonly ParcelWorker[]
+  /** Aborted: the connections end, nothing more is told to the engine. */
+  readonly #gone = new AbortController()
+  #closed: Promise<void> | undefined
+
+  constructor({ server, backend, options }: Consuming) {
+    this.#options = options
+    this.#trouble = throttled((error) => options.trouble(asBrokerError(server, error) as Error))
+    this.#places = new Places(options.concurrency)
+    this.#connection = backend.openConsumer(options.queues.length)
+    this.#workers = options.queues.map((queue) => this.#listen(backend.queueName(queue)))
+  }
+
+  async ready(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.waitUntilReady()))
+  }
+
+  async pause(): Promise<void> {
+    this.#places.close()
+    await Promise.all(this.#workers.map((worker) => worker.pause(true)))
+  }
+
+  /** Told `now` while it finishes, it leaves what is under way. */
+  close(how: 'finish' | 'now'): Promise<void> {
+    if (how === 'now') this.#gone.abort()
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
+    const { signal } = this.#gone
+    this.#places.close()
+    const workers = Promise.all(this.#workers.map((worker) => worker.close(signal.aborted)))
+    const left = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+    await (signal.aborted ? settledWithin(COMMAND_TIMEOUT_MS, workers) : Promise.race([workers, left]))
+    await this.#connection.close()
+  }
+
+  #listen(queue: string): ParcelWorker {
+    const { concurrency, redeliverAfterMs, acknowledged } = this.#options
+    const settings = {
+      ...this.#connection.options,
+      concurrency,
+      lockDuration: redeliverAfterMs,
+      stalledInterval: Math.max(250, Math.floor(redeliverAfterMs / 3)),
+      maxStalledCount: NEVER,
+      drainDelay: IDLE_LOOK_S,
+      runRetryDelay: RETRY_MS,
+      removeOnComplete: { age: 600 },
+      removeOnFail: { age: 600 },
+    }
+    const process = (job: ParcelJob, token?: string): Promise<null> => this.#process(job, token)
+    const worker: ParcelWorker = new Worker(queue, process, settings, this.#connection.factory as never)
+    worker.on('error', this.#trouble)
+    worker.on('completed', (job) => {
+      const message = messageOf(job)
+      if (message) acknowledged(message)
+    })
+    // Should BullMQ ever give a job up by its own rules, it goes back: what ends a message is in the lock's record.
+    worker.on('failed', (job, error) => {
+      this.#trouble(error)
+      job?.retry('failed').catch(this.#trouble)
+    })
+    return worker
+  }
+
+  /** Ends in null, which acknowledges, or in BullMQ's mark for "moved already": anything else would fail the job. */
+  async #process(job: ParcelJob, token: string | undefined): Promise<null> {
+    const message = messageOf(job)
+    if (!message) {
+      this.#trouble(new Error(`job ${job.id} of queue ${job.queueName} is no message that this process can read`))
+      return this.#putBack(job, token, UNKNOWN_PUT_BACK_MS)
+    }
+    // A worker that waited for work when it was paused takes one more all the same.
+    if (!(await this.#places.take(PLACE_PATIENCE_MS))) return this.#giveBack(job, token)
+    const verdict = await this.#deliver(message)
+    this.#places.give()
+    return verdict.verdict === 'ack' ? null : this.#putBack(job, token, verdict.delayMs)
+  }
+
+  async #deliver(message: Message): Promise<Verdict> {
+    try {
+      return await this.#options.deliver({ message })
+    } catch (error) {
+      this.#trouble(error as Error)
+      return REJECTED
+    }
+  }
+
+  async #putBack(job: ParcelJob, token: string | undefined, delayMs: number): Promise<never> {
+    await this.#untilMoved(() => job.moveToDelayed(Date.now() + Math.max(1, Math.ceil(delayMs)), token))
+    throw new DelayedError()
+  }
+
+  async #giveBack(job: ParcelJob, token: string | undefined): Promise<never> {
+    await this.#untilMoved(() => job.moveToWait(token))
+    throw new WaitingError()
+  }
+
+  /** Tried for as long as the job's lock may last. A job that could not be moved comes again by itself after that. */
+  async #untilMoved(move: () => Promise<unknown>): Promise<void> {
+    const deadline = performance.now() + this.#options.redeliverAfterMs
+    const { signal } = this.#gone
+    while (!signal.aborted && performance.now() < deadline) {
+      try {
+        await move()
+        return
+      } catch (error) {
+        this.#trouble(error as Error)
+      }
+      await sleep(RETRY_MS, undefined, { signal, ref: false }).catch(() => undefined)
+    }
+  }
+}
+
+async function settledWithin(ms: number, promise: Promise<unknown>): Promise<void> {
+  await within(ms, promise).catch(() => undefined)
+}
+
+function messageOf(job: ParcelJob): Message | undefined {
+  try {
+    return decodeMessage(job.data.body)
+  } catch {
+    return undefined
+  }
+}

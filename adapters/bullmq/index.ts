@@ -1,0 +1,133 @@
+import type { Queue } from 'bullmq'
+import type { EngineState } from '../../src/lock/lock-store.js'
+import type { ConsumeOptions, Consumer, Engine } from '../../src/task-base/engine.js'
+import type { Message } from '../../src/task-base/message.js'
+import { type Backend, COMMAND_TIMEOUT_MS, JOB_OPTIONS } from './backend.js'
+import { startConsumer } from './consumer.js'
+import { asBrokerError, within } from './failure.js'
+import { type JobData, jobData } from './job.js'
+import { jobId, jobName } from './names.js'
+import { type PostgresPlace, postgresBackend } from './postgres-backend.js'
+import { redisBackend } from './redis-backend.js'
+
+/** Where the messages are kept. `server` is shown in errors: no credentials. */
+export type EngineOptions = { readonly app: string; readonly server: string } & (
+  | { readonly redis: { readonly url: string } }
+  | { readonly postgres: { readonly connection: PostgresPlace } }
+)
+
+const STATES: Readonly<Record<string, EngineState>> = {
+  waiting: 'waiting',
+  prioritized: 'waiting',
+  'waiting-children': 'waiting',
+  paused: 'waiting',
+  delayed: 'delayed',
+  active: 'active',
+  completed: 'finished',
+}
+
+/** Messages on BullMQ, over Redis or over Postgres: the same code. @throws BrokerUnavailable */
+export async function openEngine(options: EngineOptions): Promise<Engine> {
+  const { app, server } = options
+  // What happens between commands is told by the commands that fail.
+  const quiet = { app, trouble: () => undefined }
+  const backend =
+    'redis' in options
+      ? redisBackend({ ...quiet, url: options.redis.url })
+      : postgresBackend({ ...quiet, connection: options.postgres.connection })
+  const engine = new BullEngine(server, backend)
+  try {
+    await backend.ready()
+  } catch (error) {
+    await engine.close()
+    throw asBrokerError(server, error)
+  }
+  return engine
+}
+
+class BullEngine implements Engine {
+  readonly #server: string
+  readonly #backend: Backend
+  readonly #queues = new Map<string, Promise<Queue<JobData>>>()
+
+  constructor(server: string, backend: Backend) {
+    this.#server = server
+    this.#backend = backend
+  }
+
+  publish(message: Message, { delayMs, head }: { delayMs: number; head: boolean }): Promise<void> {
+    const { priority } = message
+    const options = {
+      ...JOB_OPTIONS,
+      jobId: jobId(message.id),
+      ...(delayMs > 0 ? { delay: Math.ceil(delayMs) } : {}),
+      ...(priority === null ? {} : { priority }),
+      ...(head && priority === null ? { lifo: true } : {}),
+    }
+    return this.#ask(message.queue, async (queue) => {
+      await queue.add(jobName(message), jobData(message), options)
+    })
+  }
+
+  /** A job that BullMQ holds for failed is queued again: only the lock's record knows whether its message has ended. */
+  state(queue: string, messageId: string): Promise<EngineState> {
+    return this.#ask(queue, async (each) => {
+      const id = jobId(messageId)
+      const state = await each.getJobState(id)
+      if (state !== 'failed') return STATES[state] ?? 'absent'
+      const job = await each.getJob(id)
+      await job?.retry('failed')
+      return job ? 'waiting' : 'absent'
+    })
+  }
+
+  consume(options: ConsumeOptions): Promise<Consumer> {
+    return startConsumer({ server: this.#server, backend: this.#backend, options })
+  }
+
+  counts(queue: string): Promise<{ waiting: number; delayed: number; active: number }> {
+    return this.#ask(queue, async (each) => {
+      const counts = await each.getJobCounts('waiting', 'prioritized', 'delayed', 'active')
+      const of = (name: string): number => counts[name] ?? 0
+      return { waiting: of('waiting') + of('prioritized'), delayed: of('delayed'), active: of('active') }
+    })
+  }
+
+  async destroy(queues: readonly string[]): Promise<void> {
+    for (const queue of queues) await this.#ask(queue, (each) => each.obliterate({ force: true }))
+  }
+
+  async close(): Promise<void> {
+    const closed = [...this.#queues.values()].map((opened) => opened.then((queue) => queue.close()))
+    await within(COMMAND_TIMEOUT_MS, Promise.allSettled(closed)).catch(() => undefined)
+    this.#queues.clear()
+    await this.#backend.close()
+  }
+
+  /** Bounded in time: a reply that does not come is reported as such. */
+  async #ask<T>(name: string, question: (queue: Queue<JobData>) => Promise<T>): Promise<T> {
+    try {
+      await this.#backend.ready()
+      return await within(COMMAND_TIMEOUT_MS, this.#queue(name).then(question))
+    } catch (error) {
+      throw asBrokerError(this.#server, error)
+    }
+  }
+
+  /** A queue that did not get ready stays so for ever: the next call opens it anew. */
+  #queue(name: string): Promise<Queue<JobData>> {
+    const known = this.#queues.get(name)
+    if (known) return known
+    const queue = this.#backend.openQueue(this.#backend.queueName(name)) as Queue<JobData>
+    const opened = queue.waitUntilReady().then(
+      () => queue,
+      async (error: unknown) => {
+        this.#queues.delete(name)
+        await queue.close().catch(() => undefined)
+        throw error
+      },
+    )
+    this.#queues.set(name, opened)
+    return opened
+  }
+}

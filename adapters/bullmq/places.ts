@@ -1,0 +1,40 @@
+/** A bounded number of places over several queues, given in the order asked for. */
+export class Places {
+  #free: number
+  #closed = false
+  readonly #waiting = new Set<(got: boolean) => void>()
+
+  constructor(size: number) {
+    this.#free = size
+  }
+
+  /** True: a place is taken until `give`. False: none came free in time, or the places are closed. */
+  take(patienceMs: number): Promise<boolean> {
+    if (this.#closed) return Promise.resolve(false)
+    if (this.#free > 0) {
+      this.#free -= 1
+      return Promise.resolve(true)
+    }
+    return new Promise((resolve) => {
+      const settle = (got: boolean): void => {
+        clearTimeout(timer)
+        this.#waiting.delete(settle)
+        resolve(got)
+      }
+      const timer = setTimeout(settle, patienceMs, false)
+      this.#waiting.add(settle)
+    })
+  }
+
+  give(): void {
+    const [next] = this.#waiting
+    if (next) next(true)
+    else this.#free += 1
+  }
+
+  /** Nobody gets a place any more. */
+  close(): void {
+    this.#closed = true
+    for (const settle of this.#waiting) settle(false)
+  }
+}

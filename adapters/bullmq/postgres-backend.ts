@@ -1,0 +1,80 @@
+import { createPostgresBackend, Queue, runMigrations } from 'bullmq'
+import pg from 'pg'
+import { type Backend, COMMAND_TIMEOUT_MS, JOB_OPTIONS, READY_MS } from './backend.js'
+import { postgresQueue } from './names.js'
+
+export interface PostgresPlace {
+  readonly host: string
+  readonly port: number
+  readonly user?: string | undefined
+  readonly password?: string | undefined
+  readonly database: string
+  readonly ssl?: boolean | object | undefined
+}
+
+const SCHEMA = 'bullmq'
+
+/** BullMQ on its native Postgres backend: one bounded pool publishes, one more a consumer. */
+export function postgresBackend(of: {
+  readonly app: string
+  readonly connection: PostgresPlace
+  readonly trouble: (error: Error) => void
+}): Backend {
+  const { app, connection, trouble } = of
+  const publishing = open(connection, { max: 4, query_timeout: COMMAND_TIMEOUT_MS }, trouble)
+  let migrated: Promise<void> | undefined
+  return {
+    queueName: (queue) => postgresQueue(app, queue),
+    openQueue(name) {
+      const queue = new Queue(
+        name,
+        { connection: publishing as never, defaultJobOptions: JOB_OPTIONS },
+        createPostgresBackend,
+      )
+      queue.on('error', trouble)
+      return queue as unknown as Queue
+    },
+    openConsumer(queues) {
+      // Each worker listens on a client of its own out of this pool.
+      const consuming = open(connection, { max: queues + 4 }, trouble)
+      return {
+        options: { connection: consuming as never },
+        factory: createPostgresBackend,
+        close: () => consuming.end(),
+      }
+    },
+    async ready() {
+      migrated ??= migrate(publishing).catch((error: unknown) => {
+        migrated = undefined
+        throw error
+      })
+      await migrated
+    },
+    close: () => publishing.end(),
+  }
+}
+
+function open(place: PostgresPlace, options: pg.PoolConfig, trouble: (error: Error) => void): pg.Pool {
+  const pool = new pg.Pool({
+    ...place,
+    ...options,
+    options: `-c search_path=${SCHEMA}`,
+    application_name: 'beatlock',
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 5_000,
+    connectionTimeoutMillis: READY_MS,
+    idleTimeoutMillis: 30_000,
+  } as pg.PoolConfig)
+  pool.on('error', trouble)
+  return pool
+}
+
+/** Safe for any number of processes at once: BullMQ takes an advisory lock. */
+async function migrate(pool: pg.Pool): Promise<void> {
+  const client = await pool.connect()
+  try {
+    await runMigrations(client, SCHEMA)
+  } finally {
+    client.release()
+  }
+}

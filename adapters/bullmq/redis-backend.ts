@@ -1,0 +1,83 @@
+import { type ConnectionOptions, Queue } from 'bullmq'
+import { Redis } from 'ioredis'
+import { type Backend, COMMAND_TIMEOUT_MS, JOB_OPTIONS, READY_MS } from './backend.js'
+import { redisPrefix } from './names.js'
+
+/** BullMQ on Redis. One connection publishes; each consumer has its own, and a blocking one of BullMQ's beside it. */
+export function redisBackend(of: {
+  readonly app: string
+  readonly url: string
+  readonly trouble: (error: Error) => void
+}): Backend {
+  const { app, url, trouble } = of
+  const prefix = redisPrefix(app)
+  const client = open(url, trouble, {
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+  })
+  let stood = false
+  return {
+    queueName: (queue) => queue,
+    openQueue(name) {
+      const queue = new Queue(name, { ...connectionOf(client), prefix, defaultJobOptions: JOB_OPTIONS })
+      queue.on('error', trouble)
+      return queue
+    },
+    openConsumer() {
+      const consuming = open(url, trouble, { maxRetriesPerRequest: null })
+      return {
+        options: { ...connectionOf(consuming), prefix },
+        factory: undefined,
+        close: () => end(consuming),
+      }
+    },
+    async ready() {
+      await ready(client, stood)
+      stood = true
+    },
+    close: () => end(client),
+  }
+}
+
+function open(url: string, trouble: (error: Error) => void, options: object): Redis {
+  const retryStrategy = (times: number): number => Math.min(1000, 50 * 2 ** times)
+  const client = new Redis(url, { ...options, retryStrategy, connectTimeout: READY_MS })
+  client.on('error', trouble)
+  return client
+}
+
+/** BullMQ's types know an earlier ioredis; the instance works with it (measured). */
+function connectionOf(client: Redis): { connection: ConnectionOptions } {
+  return { connection: client as unknown as ConnectionOptions }
+}
+
+/** A connection that was lost may come back; one that never stood is reported by its first error. */
+async function ready(client: Redis, stoodBefore: boolean): Promise<void> {
+  if (client.status === 'ready') return
+  let last: Error = new Error('no connection within 2 s: timeout')
+  await new Promise<void>((resolve, reject) => {
+    const settle = (error?: Error): void => {
+      clearTimeout(late)
+      client.off('error', note)
+      if (error) reject(error)
+      else resolve()
+    }
+    const note = (error: Error): void => {
+      last = error
+      if (!stoodBefore) settle(error)
+    }
+    const late = setTimeout(() => settle(last), READY_MS)
+    client.on('error', note)
+    client.once('ready', () => settle())
+  })
+}
+
+async function end(client: Redis): Promise<void> {
+  if (client.status === 'end') return
+  const between = client.status === 'reconnecting' || client.status === 'wait'
+  const ended = between ? undefined : new Promise<void>((resolve) => client.once('end', () => resolve()))
+  client.disconnect()
+  await ended
+}
