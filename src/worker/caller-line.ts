@@ -1,0 +1,37 @@
+import { UsageError } from '../lock/error.js'
+import type { LockKey } from '../lock/key.js'
+import type { Caller } from '../task-base/connection.js'
+import type { Message } from '../task-base/message.js'
+import type { RunnerParent } from './runner.js'
+
+/** What a child asks its parent when the servers are within the parent. */
+type CallerQuestion =
+  | { readonly ask: 'publish'; readonly message: Message }
+  | { readonly ask: 'find'; readonly id: string; readonly key: LockKey | null }
+  | { readonly ask: 'definition'; readonly task: string }
+
+/** Calls from a child through its parent. Parent and child share the host's clock, which is such a store's too. */
+export function callerThrough(parent: RunnerParent): Caller {
+  const ask = (question: CallerQuestion) => parent.ask(question) as Promise<never>
+  return {
+    now: () => Date.now(),
+    publish: (message) => ask({ ask: 'publish', message }),
+    find: (id, key) => ask({ ask: 'find', id, key }),
+    definition: (task) => ask({ ask: 'definition', task }),
+  }
+}
+
+/** The parent's side: answers a child's question with its own caller. */
+export async function answerCaller(caller: Caller, call: unknown): Promise<unknown> {
+  const question = call as CallerQuestion
+  switch (question.ask) {
+    case 'publish':
+      return caller.publish(question.message)
+    case 'find':
+      return caller.find(question.id, question.key)
+    case 'definition':
+      return caller.definition(question.task)
+    default:
+      throw new UsageError('a child asked something that its parent does not know.')
+  }
+}

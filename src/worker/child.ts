@@ -1,0 +1,230 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { BeatlockError } from '../lock/error.js'
+import type { Feed } from '../lock/keeper.js'
+import { monotonicNs } from '../lock/trust.js'
+import type { BodyEnd, BodyRequest, BodyVerdict, KillReason } from '../task-base/body.js'
+import { asWireError, type ChildLine, type ParentLine } from './child-line.js'
+import { followErrors } from './child-stderr.js'
+import type { AbortReason } from './pool.js'
+import { groupEnded, killGroup } from './process-group.js'
+import { fitsChannel, spill, takeSpilled } from './spill.js'
+
+export interface ChildOptions {
+  readonly feed: Feed
+  /** `file:` URL of a {@link RunnerModule}. */
+  readonly runner: string
+  /** JSON, handed to the runner. */
+  readonly spec: unknown
+  /** Folder for payloads that are too large for the channel. */
+  readonly spill: string
+  readonly onAsk: (call: unknown) => Promise<unknown>
+}
+
+interface Running {
+  readonly body: BodyRequest
+  readonly limits: NodeJS.Timeout[]
+  aborted: AbortReason | undefined
+  end(how: BodyEnd): void
+}
+
+const ENTRY = fileURLToPath(new URL('./child-process.js', import.meta.url))
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+/** How long what a child wrote before its death may take to be read here. It is there already, so this is rarely used. */
+const LAST_WORDS_MS = 50
+const GROUP_END_MS = 2000
+const STOP_MS = 3000
+
+/** One child process, seen from its parent. */
+export class Child {
+  readonly pid: number
+  /** Resolves when it can take a body; rejects with CHILD_START and its own message. */
+  readonly ready: Promise<void>
+  /** Resolves when nothing of its process group runs any more. */
+  readonly gone: Promise<void>
+  /** How many bodies it was given. */
+  runs = 0
+  readonly #options: ChildOptions
+  readonly #process: ChildProcess
+  readonly #stderr: ReturnType<typeof followErrors>
+  #alive = true
+  #running: Running | undefined
+  #killed: KillReason | undefined
+  #failure: BeatlockError | undefined
+  #isReady: () => void = () => {}
+  #detail = ''
+  /** A verdict that is being read from its file. */
+  #verdict: Promise<void> | undefined
+
+  constructor(options: ChildOptions) {
+    this.#options = options
+    this.#process = fork(ENTRY, [], {
+      detached: true,
+      serialization: 'json',
+      stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+      execArgv: process.execArgv.filter((flag) => !flag.startsWith('--inspect')),
+    })
+    this.pid = this.#process.pid ?? 0
+    this.#stderr = followErrors(this.#process)
+    const { feed, runner, spec } = options
+    this.#process.on('message', (line: ChildLine) => this.#hear(line))
+    this.gone = exitOf(this.#process).then((how) => this.#end(how))
+    this.ready = Promise.race([new Promise<void>((resolve) => (this.#isReady = resolve)), this.#failed()])
+    this.ready.catch(() => {})
+    this.#tell({ do: 'start', feed: { path: feed.path, ticket: feed.ticket() }, runner, spec, spill: options.spill })
+  }
+
+  /** Whether it may be given a body: neither gone nor about to go. */
+  get usable(): boolean {
+    return this.#alive && this.#killed === undefined
+  }
+
+  get body(): BodyRequest | undefined {
+    return this.#running?.body
+  }
+
+  /** Runs one body; the child must be ready and without one. */
+  run(body: BodyRequest): Promise<BodyEnd> {
+    this.runs += 1
+    return new Promise((resolve) => {
+      const end = (how: BodyEnd) => {
+        for (const limit of limits) clearTimeout(limit)
+        this.#running = undefined
+        resolve(how)
+      }
+      const limits = [
+        ...after(body.softLimitMs, () => this.abort('soft')),
+        ...after(body.hardLimitMs, () => this.kill('time_limit')),
+      ]
+      this.#running = { body, limits, aborted: undefined, end }
+      void this.#hand(body)
+    })
+  }
+
+  abort(why: AbortReason): void {
+    if (!this.#running) return
+    this.#running.aborted = why
+    this.#tell({ do: 'abort', runId: this.#running.body.runId, why })
+  }
+
+  /** The first reason stands. */
+  kill(why: KillReason): void {
+    if (!this.#alive) return
+    this.#killed ??= why
+    killGroup(this.pid)
+  }
+
+  /** Lets an idle child close what it opened; kills one that does not within a bound. */
+  async stop(): Promise<void> {
+    this.#tell({ do: 'stop' })
+    const late = setTimeout(() => this.kill('shutdown'), STOP_MS)
+    await this.gone
+    clearTimeout(late)
+  }
+
+  async #hand(body: BodyRequest): Promise<void> {
+    // Renewed meanwhile, if the body waited for a child: the deadline of its grant may have passed.
+    const deadlineNs = body.deadlineNs === null ? null : (this.#options.feed.deadlineNs(body.runId) ?? body.deadlineNs)
+    const wire = { ...body, deadlineNs: deadlineNs === null ? null : String(deadlineNs) }
+    if (fitsChannel(body.message)) return this.#tell({ do: 'run', body: wire })
+    try {
+      await spill(this.#file('in'), wire)
+      this.#tell({ do: 'run', file: this.#file('in') })
+    } catch (error) {
+      this.#running?.end({ end: 'threw', error: JSON.stringify(asWireError(error)) })
+    }
+  }
+
+  #hear(line: ChildLine): void {
+    if (line.say === 'ready') this.#isReady()
+    else if (line.say === 'failed') this.#failure = startFailure(line.error.message, line.error.stack)
+    else if (line.say === 'ask') void this.#answer(line.id, line.call)
+    // A verdict that crossed our SIGKILL is not waited for: the run ends when its group has.
+    else if (line.runId !== this.#running?.body.runId || this.#killed) return
+    else if ('verdict' in line) this.#running.end(line.verdict)
+    else this.#verdict = this.#readVerdict(this.#running, line.file)
+  }
+
+  async #readVerdict(running: Running, file: string): Promise<void> {
+    try {
+      running.end(await takeSpilled<BodyVerdict>(file))
+    } catch (error) {
+      running.end({ end: 'threw', error: JSON.stringify(asWireError(error)) })
+    }
+  }
+
+  async #answer(id: number, call: unknown): Promise<void> {
+    try {
+      this.#tell({ do: 'answer', id, value: (await this.#options.onAsk(call)) ?? null })
+    } catch (error) {
+      this.#tell({ do: 'answer', id, error: asWireError(error) })
+    }
+  }
+
+  async #failed(): Promise<never> {
+    await this.gone
+    throw this.#failure ?? startFailure(`a child ended before it was ready: ${this.#detail}`)
+  }
+
+  /** On `exit`, not on `close`: a grandchild that holds the pipes must not delay the news. */
+  async #end(how: number | string): Promise<void> {
+    const exitSeenNs = monotonicNs()
+    this.#alive = false
+    killGroup(this.pid)
+    await Promise.race([
+      Promise.all([this.#channelRead(), this.#stderr.read]),
+      sleep(LAST_WORDS_MS, undefined, { ref: false }),
+    ])
+    await this.#verdict
+    await groupEnded(this.pid, GROUP_END_MS)
+    const line = this.#stderr.lastLine()
+    this.#detail = `${typeof how === 'number' ? `exit code ${how}` : how}${line === '' ? '' : `: ${line}`}`
+    this.#running?.end({ end: 'killed', why: this.#why(this.#running, exitSeenNs), detail: this.#detail, exitSeenNs })
+    rmSync(this.#file('in'), { force: true })
+    rmSync(this.#file('out'), { force: true })
+  }
+
+  /** A child may die right after it sent its verdict: that is still in the channel. */
+  async #channelRead(): Promise<void> {
+    if (this.#process.connected) await once(this.#process, 'disconnect')
+  }
+
+  /** A child that its dead-man killed says nothing: the deadline does. */
+  #why({ body, aborted }: Running, exitSeenNs: bigint): KillReason {
+    if (this.#killed) return this.#killed
+    const deadlineNs = this.#options.feed.deadlineNs(body.runId) ?? body.deadlineNs
+    const late = deadlineNs !== null && deadlineNs <= exitSeenNs
+    return this.#process.signalCode === 'SIGKILL' && (late || aborted === 'lost') ? 'lost' : 'crashed'
+  }
+
+  #file(kind: 'in' | 'out'): string {
+    return join(this.#options.spill, `${this.pid}.${kind}`)
+  }
+
+  #tell(line: ParentLine): void {
+    // Its death is told by `exit`; a channel that broke first says nothing new.
+    if (this.#process.connected) this.#process.send(line, () => {})
+  }
+}
+
+/** Exit code or signal. A process that could not be started has no pid and never tells of its exit. */
+function exitOf(child: ChildProcess): Promise<number | string> {
+  return new Promise((resolve) => {
+    child.once('exit', (code, signal) => resolve(code ?? signal ?? 'gone'))
+    child.on('error', (error) => {
+      if (child.pid === undefined) resolve(error.message)
+    })
+  })
+}
+
+function after(ms: number | null, act: () => void): NodeJS.Timeout[] {
+  return ms === null || ms > LONGEST_TIMER_MS ? [] : [setTimeout(act, ms).unref()]
+}
+
+function startFailure(message: string, stack?: string): BeatlockError {
+  return new BeatlockError('CHILD_START', message, { data: { stack } })
+}

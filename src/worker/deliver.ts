@@ -1,0 +1,57 @@
+import { UsageError } from '../lock/error.js'
+import { lockAtDelivery } from '../task-base/call.js'
+import type { Verdict } from '../task-base/engine.js'
+import { errorText } from '../task-base/execute.js'
+import { type ExecutionPorts, endUnstarted, guardExecution } from '../task-base/execution-guard.js'
+import type { Message } from '../task-base/message.js'
+import { subject } from '../task-base/sweeper.js'
+import type { TaskDefinition } from '../task-base/task-definition.js'
+
+export interface DeliverOptions {
+  readonly tasks: ReadonlyMap<string, TaskDefinition>
+  readonly ports: ExecutionPorts
+  /** Limits of tasks that set none themselves. */
+  readonly defaults: { readonly softTimeLimitMs: number | null; readonly timeLimitMs: number | null }
+}
+
+/** A message of a task that this worker does not know waits for one that does. */
+const UNKNOWN_PUT_BACK_MS = 30_000
+const UNKNOWN_GIVE_UP_MS = 3_600_000
+
+/** What a worker does with a delivered message. */
+export function deliverTo(options: DeliverOptions): (message: Message) => Promise<Verdict> {
+  const { tasks, ports, defaults } = options
+  return (message) => {
+    const task = tasks.get(message.task)
+    if (!task) return unknownTask(ports, message)
+    const known = withLock(task, message)
+    if (known instanceof UsageError) {
+      return endUnstarted(ports, message, { outcome: 'failed', code: 'BAD_ARGUMENTS', error: errorText(known) })
+    }
+    return guardExecution(ports, known, {
+      softTimeLimitMs: task.softTimeLimitMs ?? defaults.softTimeLimitMs,
+      timeLimitMs: task.timeLimitMs ?? defaults.timeLimitMs,
+    })
+  }
+}
+
+/** The message with its key, computed here where its publisher could not. Why not, where its arguments give none. */
+function withLock(task: TaskDefinition, message: Message): Message | UsageError {
+  if (message.lock.known) return message
+  try {
+    return { ...message, lock: lockAtDelivery(task, message) }
+  } catch (error) {
+    if (error instanceof UsageError) return error
+    throw error
+  }
+}
+
+async function unknownTask(ports: ExecutionPorts, message: Message): Promise<Verdict> {
+  const giveUpAt = message.expiresAt ?? message.publishedAt + UNKNOWN_GIVE_UP_MS
+  if (ports.now() < giveUpAt) {
+    const about = { ...subject(message), worker: ports.worker }
+    ports.events.emit('run:putBack', { ...about, why: 'unknown task', holder: null, delayMs: UNKNOWN_PUT_BACK_MS })
+    return { verdict: 'putBack', delayMs: UNKNOWN_PUT_BACK_MS }
+  }
+  return endUnstarted(ports, message, { outcome: 'failed', code: 'UNKNOWN_TASK' })
+}

@@ -1,0 +1,37 @@
+import type { Barrier, Seat } from '../lock/barrier.js'
+import type { Keeper } from '../lock/keeper.js'
+import type { Pool } from './pool.js'
+
+/** How long a body may clean up after its lock was taken or cleared; its lease's deadline may be sooner. */
+const CLEAN_UP_MS = 1_000
+
+export interface Losses {
+  follow(runId: string, seat: Seat): void
+  forget(runId: string): void
+}
+
+/**
+ * Stops bodies whose lock is gone: their signal is aborted at once, their process group killed a moment later. When the
+ * trust itself ran out, keeper and dead-man kill on their own, whatever happens here.
+ */
+export function followLosses(of: { keeper: Keeper; barrier: Barrier | undefined; pool: Pool }): Losses {
+  const { keeper, barrier, pool } = of
+  const runs = new Map<string, { readonly seat: Seat; timer?: NodeJS.Timeout }>()
+  const end = (runId: string, why: 'lost' | 'cancelled'): void => {
+    const run = runs.get(runId)
+    if (!run || run.timer) return
+    pool.abort(runId, why)
+    run.timer = setTimeout(() => pool.kill(runId, why), CLEAN_UP_MS)
+  }
+  keeper.onLost(({ runId, reason }) => end(runId, reason === 'cancelled' ? 'cancelled' : 'lost'))
+  barrier?.onLost(({ key, slot }) => {
+    for (const [runId, { seat }] of runs) if (seat.key === key && seat.slot === slot) end(runId, 'lost')
+  })
+  return {
+    follow: (runId, seat) => void runs.set(runId, { seat }),
+    forget(runId) {
+      clearTimeout(runs.get(runId)?.timer)
+      runs.delete(runId)
+    },
+  }
+}

@@ -1,0 +1,29 @@
+import type { BodyEnd, BodyRequest } from '../task-base/body.js'
+
+/** Where bodies run, one at a time in each place. */
+export interface Pool {
+  /**
+   * Resolves when every place that could be made ready is. Aborting `signal` undoes it.
+   * @throws BeatlockError CHILD_START, with the child's own message, if no place could be made ready.
+   */
+  start(signal?: AbortSignal): Promise<void>
+  /** How many bodies could start right now. */
+  free(): number
+  /** Runs a body, at once or in the next free place. Never rejects: whatever happens is an end. */
+  run(body: BodyRequest): Promise<BodyEnd>
+  /** Aborts the body's signal; the body goes on until it ends, is killed, or its lease's deadline passes. */
+  abort(runId: string, why: AbortReason): void
+  /** Ends the body's process group; `run` answers once nothing of it runs any more. */
+  kill(runId: string, why: 'lost' | 'cancelled' | 'shutdown'): void
+  children(): readonly PoolChild[]
+  /** `finish` waits for running bodies, `now` kills them. Nothing is left: no process, file or timer. */
+  close(how: 'finish' | 'now'): Promise<void>
+}
+
+export type AbortReason = 'lost' | 'soft' | 'cancelled'
+
+export interface PoolChild {
+  readonly pid: number
+  readonly runId: string | null
+  readonly task: string | null
+}

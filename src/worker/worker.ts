@@ -1,0 +1,229 @@
+import { hostname } from 'node:os'
+import type { Barrier } from '../lock/barrier.js'
+import { type Feed, type Keeper, startKeeper } from '../lock/keeper.js'
+import type { WorkerRow } from '../lock/lock-store.js'
+import { lockDelayMs } from '../lock/trust.js'
+import { packageVersion } from '../lock/version.js'
+import type { App } from '../task-base/app.js'
+import type { Connection } from '../task-base/connection.js'
+import type { Consumer } from '../task-base/engine.js'
+import { publishPromotion, type Sweeper, startSweeper } from '../task-base/sweeper.js'
+import { answerCaller } from './caller-line.js'
+import { deliverTo } from './deliver.js'
+import { followLosses } from './loss.js'
+import type { Pool } from './pool.js'
+import { PreforkPool } from './prefork-pool.js'
+import { SoloPool } from './solo-pool.js'
+import { endConsumer, everyStep } from './stop.js'
+import type { TaskRunnerSpec } from './task-runner.js'
+
+export interface WorkerOptions {
+  /** Loaded by `loadApp`, with its overrides. */
+  readonly app: App
+  /** Path of the app's module, for the children. */
+  readonly module: string
+  /** Unique within the app: operators see it as the holder's worker. */
+  readonly name: string
+  readonly concurrency: number
+  readonly pool: 'prefork' | 'solo'
+  readonly queues: readonly string[]
+  /** Bounds of tasks that set none themselves, ms. */
+  readonly softTimeLimitMs: number | null
+  readonly timeLimitMs: number | null
+}
+
+export interface WorkerInfo {
+  readonly name: string
+  readonly broker: string
+  readonly locks: string
+  /** `session` (Postgres advisory lock), or `none`. */
+  readonly barrier: string
+  readonly concurrency: number
+  readonly pool: 'prefork' | 'solo'
+  readonly queues: readonly string[]
+  readonly tasks: readonly string[]
+}
+
+export interface RunningWorker {
+  readonly info: WorkerInfo
+  /** Where a further child of this process (a beat) arms its dead-man. */
+  readonly feed: Feed
+  /** Bodies that run now. */
+  running(): number
+  /** Rejects when it cannot go on, and stops by itself: without its keeper it could only start bodies to lose them. */
+  readonly failed: Promise<never>
+  /** `warm`: takes nothing more and finishes what runs. `cold`: kills what runs; its messages are delivered again. */
+  stop(how: 'warm' | 'cold'): Promise<void>
+}
+
+interface Parts {
+  readonly options: WorkerOptions
+  readonly connection: Connection
+  readonly barrier: Barrier | undefined
+  readonly keeper: Keeper
+  readonly pool: Pool
+  readonly sweeper: Sweeper
+  readonly consumer: Consumer
+  readonly cold: AbortController
+  /** Deliveries, from the message to the end that is written down. */
+  readonly underWay: { count: number }
+}
+
+/**
+ * Starts a worker: servers, barrier, keeper, children, and only then the first message.
+ * @throws UsageError, ServerUnavailable, BeatlockError CHILD_START; nothing is left running then.
+ */
+export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
+  const { app } = options
+  const undo: (() => Promise<unknown>)[] = []
+  try {
+    const connection = await app.connection()
+    undo.push(() => app.close())
+    const barrier = await connection.servers.openBarrier(options.name)
+    if (barrier) undo.push(() => barrier.close())
+    const keeper = await openKeeper(options, connection)
+    undo.push(() => keeper.close())
+    const pool = openPool(options, connection, keeper)
+    undo.push(() => pool.close('now'))
+    await pool.start()
+    await connection.store.define(app.guardDefinitions())
+    const cold = new AbortController()
+    const underWay = { count: 0 }
+    const sweeper = startSweeper(connection.sweep)
+    undo.push(() => sweeper.close())
+    const consumer = await consume({ options, connection, barrier, keeper, pool, cold, underWay })
+    return running({ options, connection, barrier, keeper, pool, sweeper, consumer, cold, underWay })
+  } catch (error) {
+    for (const step of undo.reverse()) await step().catch(() => undefined)
+    throw error
+  }
+}
+
+function openKeeper(options: WorkerOptions, { servers }: Connection): Promise<Keeper> {
+  const { lockSource: source, lockStore: store } = servers
+  const { app } = options
+  return startKeeper({
+    locks: source ? { source } : { store },
+    leaseMs: app.settings.leaseMs,
+    worker: rowOf(options),
+    onTrouble: (error) => app.events.emit('trouble', { where: 'keeper', error }),
+  })
+}
+
+function rowOf({ app, name, queues, concurrency }: WorkerOptions): WorkerRow {
+  return {
+    app: app.name,
+    name,
+    host: hostname(),
+    pid: process.pid,
+    queues,
+    tasks: [...app.tasks.keys()],
+    version: packageVersion(),
+    concurrency,
+    startedAt: Date.now(),
+    seenAt: 0,
+  }
+}
+
+function openPool(options: WorkerOptions, connection: Connection, keeper: Keeper): Pool {
+  const { app, concurrency, module } = options
+  if (options.pool === 'solo') return new SoloPool({ app, keeper })
+  const { forChildren } = connection.servers
+  const spec: TaskRunnerSpec = { module, ...forChildren, callsThroughParent: forChildren === undefined }
+  return new PreforkPool({
+    size: concurrency,
+    feed: keeper.feed,
+    runner: new URL('./task-runner.js', import.meta.url).href,
+    spec,
+    onAsk: (call) => answerCaller(connection, call),
+    onTrouble: (error) => app.events.emit('trouble', { where: 'child', error }),
+  })
+}
+
+function consume(parts: Omit<Parts, 'sweeper' | 'consumer'>): Promise<Consumer> {
+  const { options, connection, barrier, keeper, pool } = parts
+  const { app, name } = options
+  const { leaseMs } = app.settings
+  const losses = followLosses({ keeper, barrier, pool })
+  const deliver = deliverTo({
+    tasks: app.tasks,
+    defaults: { softTimeLimitMs: options.softTimeLimitMs, timeLimitMs: options.timeLimitMs },
+    ports: {
+      store: connection.store,
+      barrier,
+      hold({ slot, ...lease }, runId) {
+        losses.follow(runId, { key: lease.key, slot })
+        return keeper.hold({ ...lease, runId })
+      },
+      drop(runId) {
+        losses.forget(runId)
+        keeper.drop(runId)
+      },
+      run: (body) => pool.run(body),
+      promote: (promotion) => publishPromotion(connection.sweep, promotion),
+      now: connection.now,
+      events: app.events,
+      worker: name,
+      leaseMs,
+      lockDelayMs: lockDelayMs(leaseMs),
+      signal: parts.cold.signal,
+    },
+  })
+  return connection.servers.engine.consume({
+    queues: options.queues,
+    concurrency: options.pool === 'solo' ? 1 : options.concurrency,
+    redeliverAfterMs: leaseMs,
+    async deliver({ message }) {
+      parts.underWay.count += 1
+      try {
+        return await deliver(message)
+      } finally {
+        parts.underWay.count -= 1
+      }
+    },
+    acknowledged: ({ id, round, lock }) => keeper.acked({ key: lock.key, messageId: id, round }),
+    trouble: (error) => app.events.emit('trouble', { where: 'broker', error }),
+  })
+}
+
+function running(parts: Parts): RunningWorker {
+  const { options, connection, barrier, pool, keeper } = parts
+  const { name, queues } = options
+  const { broker, locks } = connection.servers
+  const tasks = [...options.app.tasks.keys()].sort()
+  const concurrency = options.pool === 'solo' ? 1 : options.concurrency
+  let stopped: Promise<void> | undefined
+  const worker: RunningWorker = {
+    info: { name, broker, locks, barrier: barrier?.kind ?? 'none', concurrency, pool: options.pool, queues, tasks },
+    feed: keeper.feed,
+    running: () => pool.children().filter((child) => child.runId !== null).length,
+    failed: keeper.failed,
+    stop(how) {
+      if (how === 'cold') {
+        parts.cold.abort()
+        void pool.close('now')
+      }
+      stopped ??= stop(parts)
+      return stopped
+    },
+  }
+  keeper.failed.catch(() => worker.stop('cold')).catch(() => undefined)
+  return worker
+}
+
+/** In reverse order of starting. No lock is released while its body runs: bodies end first, in whichever way. */
+async function stop(parts: Parts): Promise<void> {
+  const { options, connection, barrier, keeper, pool, sweeper, consumer, cold } = parts
+  await everyStep(
+    [
+      () => endConsumer({ consumer, busy: () => parts.underWay.count > 0, cold: cold.signal }),
+      () => sweeper.close(),
+      () => pool.close(cold.signal.aborted ? 'now' : 'finish'),
+      () => keeper.close(),
+      () => barrier?.close(),
+      () => connection.store.leave(options.name).catch(() => undefined),
+      () => options.app.close(),
+    ],
+    (error) => options.app.events.emit('trouble', { where: 'stop', error }),
+  )
+}
