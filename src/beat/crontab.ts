@@ -1,0 +1,105 @@
+import { UsageError } from '../lock/error.js'
+import { suggest } from '../lock/suggest.js'
+import type { Schedule } from '../task-base/schedule.js'
+import { type CalendarRule, everComes, nextInstant } from './calendar.js'
+import { type CrontabField, type FieldRange, parseField } from './crontab-field.js'
+
+/** All five default to `'*'`. */
+export interface CrontabFields {
+  /** 0–59. */
+  readonly minute?: CrontabField
+  /** 0–23. */
+  readonly hour?: CrontabField
+  /** 0 (Sunday) – 6, or `sun` … `sat`, `sunday` … */
+  readonly dayOfWeek?: CrontabField
+  /** 1–31. */
+  readonly dayOfMonth?: CrontabField
+  /** 1–12, or `jan` … `dec`, `january` … */
+  readonly monthOfYear?: CrontabField
+}
+
+const RANGES = {
+  minute: { field: 'minute', min: 0, max: 59, names: [] },
+  hour: { field: 'hour', min: 0, max: 23, names: [] },
+  dayOfWeek: {
+    field: 'dayOfWeek',
+    min: 0,
+    max: 6,
+    names: ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'],
+  },
+  dayOfMonth: { field: 'dayOfMonth', min: 1, max: 31, names: [] },
+  monthOfYear: {
+    field: 'monthOfYear',
+    min: 1,
+    max: 12,
+    names: [
+      ...['january', 'february', 'march', 'april', 'may', 'june'],
+      ...['july', 'august', 'september', 'october', 'november', 'december'],
+    ],
+  },
+} as const satisfies Record<keyof CrontabFields, FieldRange>
+
+/**
+ * Times of day and dates, with Celery's fields and grammar. A slot matches **all five** fields: day of month and day of
+ * week together mean their intersection (plain cron takes their union).
+ *
+ * Where the clocks change, a fixed time in a gap runs later by the gap, one that comes twice runs the first time; rules
+ * with `*` or a step in minute or hour follow elapsed time. A step counts from the field's first number: every
+ * second day is 1, 3, 5 …
+ *
+ * @throws UsageError for an unknown field, text outside the grammar, or a date that never comes (31 April).
+ * @example crontab({ minute: 0, hour: 3 })   crontab({ minute: [0, 30] })   crontab({ minute: 30, hour: 9, dayOfWeek: 'mon-fri' })
+ */
+export function crontab(fields: CrontabFields = {}): Schedule {
+  refuseUnknown(fields)
+  const rule = toRule(fields)
+  const text = describe(fields)
+  if (!everComes(rule)) {
+    throw new UsageError(`${text} names a date that never comes: change dayOfMonth, monthOfYear or dayOfWeek.`)
+  }
+  const next = (afterMs: number, zone: string) => nextInstant(rule, afterMs, zone)
+  return { text, warnings: warningsFor(fields, text), next }
+}
+
+function refuseUnknown(fields: CrontabFields): void {
+  const known = Object.keys(RANGES)
+  for (const name of Object.keys(fields)) {
+    if (known.includes(name)) continue
+    const guess = suggest(name, known) || `; its fields are ${known.join(', ')}.`
+    throw new UsageError(`crontab() has no field \`${name}\`${guess}`)
+  }
+}
+
+function toRule(fields: CrontabFields): CalendarRule {
+  const { minute = '*', hour = '*', dayOfWeek = '*', dayOfMonth = '*', monthOfYear = '*' } = fields
+  const weekdays = new Set(parseField(dayOfWeek, RANGES.dayOfWeek))
+  const days = new Set(parseField(dayOfMonth, RANGES.dayOfMonth))
+  return {
+    seconds: [0],
+    minutes: parseField(minute, RANGES.minute),
+    hours: parseField(hour, RANGES.hour),
+    months: parseField(monthOfYear, RANGES.monthOfYear),
+    matchesDay: (day) => days.has(day.dayOfMonth) && weekdays.has(day.weekday),
+    pace: isRhythm(minute) || isRhythm(hour) ? 'elapsed' : 'clock',
+  }
+}
+
+function isRhythm(field: CrontabField): boolean {
+  return typeof field === 'string' && /[*/]/.test(field)
+}
+
+/** As its author wrote it. */
+function describe(fields: CrontabFields): string {
+  const written = Object.entries(fields).filter(([, value]) => value !== undefined)
+  const inside = written.map(
+    ([name, value]) => `${name}: ${typeof value === 'string' ? `'${value}'` : JSON.stringify(value)}`,
+  )
+  return inside.length > 0 ? `crontab({ ${inside.join(', ')} })` : 'crontab()'
+}
+
+/** Celery's classic slip: an hour without a minute runs sixty times. */
+function warningsFor(fields: CrontabFields, text: string): readonly string[] {
+  const others = Object.entries(fields).filter(([name, value]) => name !== 'minute' && value !== undefined)
+  if (fields.minute !== undefined || others.length === 0) return []
+  return [`${text} has no minute and runs 60 times an hour: add minute: 0 if once is meant.`]
+}

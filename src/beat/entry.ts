@@ -1,0 +1,46 @@
+import { UsageError } from '../lock/error.js'
+import type { Holder } from '../lock/lock-store.js'
+import type { Schedule } from '../task-base/schedule.js'
+import type { DecisionName } from './schedule-store.js'
+import { checkZone } from './zone.js'
+
+/** A line of the timetable, as beat sees it. `payload` is what `fire` publishes; beat does not look into it. */
+export interface BeatEntry<Payload> {
+  readonly name: string
+  readonly schedule: Schedule
+  /** IANA name. */
+  readonly zone: string
+  readonly payload: Payload
+}
+
+/** A claimed slot on its way to the engine. */
+export interface Slot {
+  /** The time the slot is for, epoch ms. */
+  readonly nominal: number
+  /** The same for every beat, so that a second publish of the slot is a no-op. */
+  readonly messageId: string
+  /** `performance.now()` of this process after which nothing may be sent for this claim: another beat may hold it by then. */
+  readonly publishBefore: number
+}
+
+export interface FireAnswer {
+  readonly decision: Exclude<DecisionName, 'missed' | 'error'>
+  /** Who stood in the way. */
+  readonly holder: Holder | null
+}
+
+/**
+ * Publishes a slot through the same guard as everyone, and says what came of it. Called again with the same slot after
+ * ServerUnavailable or PublishUnknown, which mean that nothing is known; any other error is the slot's decision `error`.
+ */
+export type Fire<Payload> = (entry: BeatEntry<Payload>, slot: Slot) => Promise<FireAnswer>
+
+/** @throws UsageError for two entries of one name, or a zone that does not exist. */
+export function checkEntries(entries: readonly BeatEntry<unknown>[]): void {
+  const names = new Set<string>()
+  for (const { name, zone } of entries) {
+    if (names.has(name)) throw new UsageError(`two entries are named ${name}: give each a name of its own.`)
+    names.add(name)
+    checkZone(zone, `timezone of entry ${name}`)
+  }
+}

@@ -1,0 +1,34 @@
+import type { Emitter } from '../lock/emit.js'
+import type { Holder } from '../lock/lock-store.js'
+import type { DecisionName } from './schedule-store.js'
+
+/** What beat tells whoever listens. Instants are epoch ms by the store's clock. */
+export interface BeatEvents {
+  /** The one decision about a slot; told by the beat that made it. */
+  readonly 'beat:decided': {
+    readonly entry: string
+    readonly nominal: number
+    readonly decision: Exclude<DecisionName, 'missed'>
+    readonly holder: Holder | null
+    readonly messageId: string
+    /** How long after its nominal time the slot was published. */
+    readonly lateMs: number
+    /** What went wrong, for the decision `error`; else null. */
+    readonly error: Error | null
+  }
+  /** Slots dropped because nobody was there at their time; a later one runs in their place. */
+  readonly 'beat:missed': {
+    readonly entry: string
+    readonly slots: number
+    /** Nominal time of the latest of them. */
+    readonly latest: number
+    /** False: there were more than were counted. */
+    readonly exact: boolean
+  }
+  /** Told once until it is over. `entry` is null when a server, not one entry, is the trouble. */
+  readonly 'beat:trouble': { readonly error: Error; readonly entry: string | null; readonly retryInMs: number }
+  /** The trouble with the server is over. */
+  readonly 'beat:recovered': { readonly afterMs: number }
+}
+
+export type EmitBeat = Emitter<BeatEvents>['emit']
