@@ -1,0 +1,77 @@
+import { formatDuration } from '../lock/duration.js'
+import type { Holder } from '../lock/lock-store.js'
+import type { App } from '../task-base/app.js'
+import type { AppEvents, EventSubject } from '../task-base/event.js'
+import type { Log } from './log.js'
+
+type Ended = AppEvents['run:ended']
+
+/** Logs what an app tells, as any other subscriber could. Trouble with servers is not told here. */
+export function logApp(app: App, log: Log): void {
+  app.on('call:published', (call) => log.debug(`published ${name(call)}`, call))
+  app.on('call:parked', (call) => log.debug(`deferred ${name(call)} behind ${holderText(call.holder)}`, call))
+  app.on('call:coalesced', (call) => log.debug(`coalesced ${name(call)} into ${call.into}`, call))
+  app.on('call:refused', (call) => log.debug(`skipped ${name(call)} held by ${holderText(call.holder)}`, call))
+  app.on('call:promoted', (call) => log.info(`published ${name(call)}: its turn has come`, call))
+  app.on('run:started', (run) => log.info(`started ${name(run)}${againText(run.deliveries)}`, run))
+  app.on('run:ended', (run) => log[levelOf(run)](endText(run), { key: run.key }))
+  app.on('run:retried', (run) => log.warn(retryText(run), { key: run.key }))
+  app.on('run:crashed', (run) => log.warn(crashText(run), run))
+  app.on('run:lost', (run) => log.error(`${name(run)} lost its lock (${run.reason}) and is stopped`, run))
+  app.on('run:putBack', (run) => log.info(putBackText(run), run))
+  app.on('run:duplicate', (run) => log.info(`${name(run)} came again after its end (${run.outcome}): not run`, run))
+  app.on('lock:stale', ({ key, id, step }) =>
+    log.warn(`a ${step} of [${id}] came too late: it changed nothing`, { key }),
+  )
+  app.on('lock:resolved', ({ key, id, stage, outcome }) =>
+    log.info(`[${id}] was ${stage} without a sign of life: ${outcome}`, { key }),
+  )
+}
+
+/** `01HX… on w1@db2 (running 43 s)`; `now` by the store's clock. Pure. */
+export function holderText({ id, worker, stage, since }: Holder, now?: number): string {
+  const on = worker === null ? '' : ` on ${worker}`
+  const age = now === undefined ? '' : ` ${formatDuration(Math.max(0, now - since))}`
+  return `${id}${on} (${stage}${age})`
+}
+
+function name({ label, id }: EventSubject): string {
+  return `${label} [${id}]`
+}
+
+function againText(deliveries: number): string {
+  return deliveries > 1 ? `, start ${deliveries}: an earlier one did not end` : ''
+}
+
+function levelOf({ outcome }: Ended): 'info' | 'error' {
+  return outcome === 'failed' || outcome === 'lock_lost' ? 'error' : 'info'
+}
+
+function endText(run: Ended): string {
+  const { outcome, code, error, ms } = run
+  if (outcome === 'ran') return `ran ${name(run)} in ${formatDuration(ms)}`
+  const why = error !== null ? `: ${errorLine(error)}` : code === null ? '' : ` (${code})`
+  return outcome === 'failed' || outcome === 'lock_lost'
+    ? `${outcome} ${name(run)} after ${formatDuration(ms)}${why}`
+    : `${outcome} ${name(run)}${why}`
+}
+
+/** `RangeError: what it said`, of an error as it travels. */
+function errorLine(text: string): string {
+  const { name, message } = JSON.parse(text) as { name: string; message: string }
+  return `${name}: ${message}`
+}
+
+function retryText(run: AppEvents['run:retried']): string {
+  const why = run.error === null ? '' : `: ${errorLine(run.error)}`
+  return `${name(run)} asked for retry ${run.retries} in ${formatDuration(run.countdownMs)}${why}`
+}
+
+function crashText(run: AppEvents['run:crashed']): string {
+  return `the process of ${name(run)} died (${run.detail}): queued for its redelivery after ${formatDuration(run.ms)}`
+}
+
+function putBackText(run: AppEvents['run:putBack']): string {
+  const holder = run.holder ? `, held by ${holderText(run.holder)}` : ''
+  return `put back ${name(run)} for ${formatDuration(run.delayMs)}: ${run.why}${holder}`
+}

@@ -1,0 +1,17 @@
+#!/usr/bin/env node
+import { addBeatCommand } from './beat.js'
+import { addCallCommand } from './call.js'
+import { addLocksCommands } from './locks-commands.js'
+import { createProgram, main } from './program.js'
+import { addResultCommand } from './result.js'
+import { addStatusCommand } from './status.js'
+import { addWorkerCommand } from './worker.js'
+
+const program = createProgram('beatlock', 'Runs tasks once at a time, across processes, hosts and restarts.')
+addWorkerCommand(program)
+addBeatCommand(program)
+addLocksCommands(program.command('locks').description('what is locked, by whom, since when; and how to free it'))
+addCallCommand(program)
+addResultCommand(program)
+addStatusCommand(program)
+await main(program)

@@ -1,0 +1,113 @@
+import type { Command } from 'commander'
+import { type Duration, formatDuration, parseDuration } from '../lock/duration.js'
+import { UsageError } from '../lock/error.js'
+import type { Overlap } from '../lock/overlap.js'
+import { printable } from '../lock/printable.js'
+import { suggest } from '../lock/suggest.js'
+import type { CallOptions } from '../task-base/call.js'
+import { namedArguments } from '../task-base/key-argument.js'
+import type { Result } from '../task-base/result.js'
+import { readTaskName } from '../task-base/task-definition.js'
+import { EXIT, type ExitCode } from './exit.js'
+import { readArgs, readKwargs } from './json-flag.js'
+import { print, say } from './print.js'
+import { addCommand, exiting, type GlobalFlags } from './program.js'
+import { type Target, withTarget } from './target.js'
+
+interface CallFlags extends GlobalFlags {
+  readonly args?: string
+  readonly kwargs?: string
+  readonly id?: string
+  readonly countdown?: string
+  readonly expires?: string
+  readonly queue?: string
+  readonly overlap?: string
+  readonly wait?: string | true
+  readonly json?: true
+}
+
+const EXAMPLES = `
+beatlock -A ./app.js call feeds.refresh --kwargs '{"feedId": 7}'
+beatlock -A ./app.js call rollup.hourly --overlap defer --wait 5m`
+
+/** `call TASK`: one call through the same guard as everyone's. */
+export function addCallCommand(parent: Command): void {
+  addCommand(parent, 'call', 'calls a task once, through the same guard as everyone', EXAMPLES)
+    .argument('<task>', "the task's name")
+    .option('--args <json>', 'arguments in order, a JSON array')
+    .option('--kwargs <json>', 'arguments by name, a JSON object')
+    .option('--id <id>', 'message id: the same id again is the same call')
+    .option('--countdown <duration>', 'start at the earliest after: 30s, 5m')
+    .option('--expires <duration>', 'worthless after: 30s, 5m')
+    .option('--queue <queue>', 'default: default')
+    .option('--overlap <policy>', 'when the key is held: raise, skip, defer or allow')
+    .option('--wait [duration]', 'wait for the result and print it')
+    .option('--json', 'an object: id, outcome, holder; with --wait also value')
+    .addHelpText('after', '\nPrints what became of the call. A call that is skipped is no failure, but with --wait.')
+    .action(exiting((task: string, _, command: Command) => call(task, command.optsWithGlobals<CallFlags>())))
+}
+
+async function call(task: string, flags: CallFlags): Promise<ExitCode> {
+  const args = readArgs(flags.args)
+  const kwargs = readKwargs(flags.kwargs)
+  const options = readOptions(flags)
+  const wait = readWait(flags.wait)
+  if (args !== undefined && kwargs !== undefined)
+    throw new UsageError('call has both --args and --kwargs; keep one of them.')
+  return withTarget(flags, 'call', async (target) => {
+    refuseUnknown(target, task)
+    const bound = kwargs === undefined ? (args ?? []) : namedArguments(await target.app.targetOf(task), kwargs)
+    const result = await target.app.sendTask(task, bound, options)
+    if (!flags.json) await print(describe(result, task))
+    const value = wait === undefined ? undefined : await waited(result, wait)
+    if (flags.json) await print(`${JSON.stringify(asJson(result, wait, value))}\n`)
+    else if (wait !== undefined) await print(`${JSON.stringify(value) ?? 'undefined'}\n`)
+    return EXIT.done
+  })
+}
+
+/** With the code at hand a name that it does not have is a mistake; without, a worker knows, or puts it back. */
+function refuseUnknown({ scope, app }: Target, task: string): void {
+  if (scope === 'server') throw new UsageError('call needs the app: -A ./app.js, or --app NAME.')
+  readTaskName(task, 'call: TASK')
+  if (scope === 'name' || app.tasks.has(task)) return
+  const names = [...app.tasks.keys()]
+  const guess = suggest(task, names) || `; it has ${names.length === 0 ? 'no tasks' : names.join(', ')}`
+  throw new UsageError(`app '${app.name}' has no task '${task}'${guess || '.'}`)
+}
+
+/** Durations are judged where the call is built; the texts pass. */
+function readOptions({ id, countdown, expires, queue, overlap }: CallFlags): CallOptions {
+  return {
+    ...(id === undefined ? {} : { id }),
+    ...(countdown === undefined ? {} : { countdown: countdown as Duration }),
+    ...(expires === undefined ? {} : { expires: expires as Duration }),
+    ...(queue === undefined ? {} : { queue }),
+    ...(overlap === undefined ? {} : { once: { overlap: overlap as Overlap } }),
+  }
+}
+
+/** `--wait` alone waits without a bound. Undefined: not at all. */
+export function readWait(wait: string | true | undefined): { readonly timeout?: Duration } | undefined {
+  if (wait === undefined) return undefined
+  if (wait === true) return {}
+  return { timeout: `${parseDuration(wait, '--wait')}ms` }
+}
+
+async function waited(result: Result<unknown>, wait: { readonly timeout?: Duration }): Promise<unknown> {
+  if (result.outcome !== 'rejected') {
+    const bound = wait.timeout === undefined ? '' : ` for ${formatDuration(parseDuration(wait.timeout, '--wait'))}`
+    say(`waiting${bound} for ${result.id}`)
+  }
+  return result.get(wait)
+}
+
+function describe({ id, outcome, holder }: Result<unknown>, task: string): string {
+  const on = holder?.worker === undefined ? '' : ` on ${holder.worker}`
+  const behind = holder === undefined ? '' : `: ${holder.id}${on} has the key since ${holder.since}`
+  return `${printable(`${outcome} ${task} as ${id}${behind}`)}\n`
+}
+
+function asJson({ id, outcome, holder }: Result<unknown>, wait: object | undefined, value: unknown): object {
+  return { id, outcome, holder: holder ?? null, ...(wait === undefined ? {} : { value: value ?? null }) }
+}

@@ -1,0 +1,28 @@
+import { UsageError } from '../lock/error.js'
+import { shortened } from '../lock/printable.js'
+
+const SHOWN = 60
+
+/** `--args`: a JSON array. @throws UsageError */
+export function readArgs(text: string | undefined): readonly unknown[] | undefined {
+  if (text === undefined) return undefined
+  const value = parse(text)
+  if (Array.isArray(value)) return value
+  throw new UsageError(`--args must be a JSON array such as '[7, "x"]', got ${shortened(text, SHOWN)}.`)
+}
+
+/** `--kwargs`: a JSON object. @throws UsageError */
+export function readKwargs(text: string | undefined): Readonly<Record<string, unknown>> | undefined {
+  if (text === undefined) return undefined
+  const value = parse(text)
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  throw new UsageError(`--kwargs must be a JSON object such as '{"feedId": 7}', got ${shortened(text, SHOWN)}.`)
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,144 @@
+import { hostname, userInfo } from 'node:os'
+import { createInterface } from 'node:readline/promises'
+import type { Command } from 'commander'
+import { UsageError } from '../lock/error.js'
+import type { ClearAnswer, Holder } from '../lock/lock-store.js'
+import { printable } from '../lock/printable.js'
+import { EXIT, type ExitCode } from './exit.js'
+import { type FoundLock, findLocks } from './find-locks.js'
+import { LockTable } from './lock-table.js'
+import { print, say } from './print.js'
+import { addCommand, exiting, type GlobalFlags } from './program.js'
+import { type Target, withTarget } from './target.js'
+
+interface ClearFlags extends GlobalFlags {
+  readonly parked?: true
+  readonly force?: true
+  readonly now?: true
+  readonly yes?: true
+  readonly json?: true
+}
+
+const EXAMPLES = `
+locks clear -A ./app.js 'import feedId=7'
+locks clear --app shop 'reports.*' --parked --yes
+locks clear -A ./app.js rollup.hourly --force`
+
+/** `locks clear KEY|PATTERN`: frees keys; the next parked call of each has its turn. */
+export function addLocksClear(parent: Command): void {
+  addCommand(parent, 'clear', 'frees keys; the next parked call of each has its turn', EXAMPLES)
+    .argument('<key>', 'a key, its label, a unique beginning of it, or a pattern with * and ? over both')
+    .option('--parked', 'also discard parked calls')
+    .option('--force', 'also stop a running holder that lives; it keeps the key until its body has ended')
+    .option('--now', 'with --force: drop the hold unseen; the old run and the next may overlap')
+    .option('--yes', 'do not ask; needed where there is no terminal')
+    .option('--json', 'an array, one object a key: freed, cancelled, kept, discarded, promoted (message ids)')
+    .addHelpText('after', '\nExit code 1: a running holder was left alone, or the answer was no.')
+    .action(exiting((key: string, _, command: Command) => clear(key, command.optsWithGlobals<ClearFlags>())))
+}
+
+async function clear(pattern: string, flags: ClearFlags): Promise<ExitCode> {
+  if (flags.now && !flags.force)
+    throw new UsageError('locks clear: --now needs --force; together they may let two runs overlap.')
+  if (!flags.yes && !canAsk())
+    throw new UsageError('locks clear: there is no terminal to ask on; add --yes to clear without asking.')
+  return withTarget(flags, 'locks clear', async (target) => {
+    say(`locks of ${await target.shown()}`)
+    const found = await findLocks(target, pattern)
+    if (found.length === 0) {
+      say(`nothing matches '${printable(pattern)}'.`)
+      return EXIT.nothing
+    }
+    if (!flags.yes && !(await confirmed(found, target))) {
+      say('nothing was cleared.')
+      return EXIT.failed
+    }
+    return clearAll(found, target, flags)
+  })
+}
+
+function canAsk(): boolean {
+  return process.stdin.isTTY && process.stderr.isTTY
+}
+
+async function confirmed(found: readonly FoundLock[], target: Target): Promise<boolean> {
+  const table = new LockTable({ width: process.stderr.columns, apps: target.scope === 'server' ? 'all' : 'one' })
+  process.stderr.write(table.lines(found.flatMap((lock) => lock.rows)))
+  const asking = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    const answer = await asking.question(
+      `Clear ${found.length === 1 ? 'this key' : `these ${found.length} keys`}? [y/N] `,
+    )
+    return /^y(es)?$/i.test(answer.trim())
+  } finally {
+    asking.close()
+  }
+}
+
+async function clearAll(found: readonly FoundLock[], target: Target, flags: ClearFlags): Promise<ExitCode> {
+  const { parked = false, force = false, now = false } = flags
+  const by = clearer()
+  const cleared: Cleared[] = []
+  for (const lock of found) {
+    const answer = await target.of(lock.app).locks.clear(lock.key, { parked, force, now, by })
+    cleared.push(clearedOf(lock, answer))
+    if (!flags.json) await print(describe(lock, answer, flags))
+  }
+  if (flags.json) await print(`${JSON.stringify(cleared, null, 2)}\n`)
+  return cleared.some((each) => each.kept.length > 0) ? EXIT.failed : EXIT.done
+}
+
+/** Who clears, for the record. A uid may have no name, as in a container. */
+function clearer(): string {
+  try {
+    return `${userInfo().username}@${hostname()}`
+  } catch {
+    return `uid ${process.getuid?.() ?? '?'}@${hostname()}`
+  }
+}
+
+interface Cleared {
+  readonly app: string
+  readonly key: string
+  readonly label: string
+  readonly freed: readonly string[]
+  readonly cancelled: readonly string[]
+  readonly kept: readonly string[]
+  readonly discarded: readonly string[]
+  readonly promoted: string | null
+}
+
+function clearedOf({ app, key, label }: FoundLock, answer: ClearAnswer): Cleared {
+  const { freed, cancelled, kept, discarded, promotion } = answer
+  return {
+    app,
+    key,
+    label,
+    freed: freed.map(idOf),
+    cancelled: cancelled.map(idOf),
+    kept: kept.map(idOf),
+    discarded,
+    promoted: promotion?.messageId ?? null,
+  }
+}
+
+function describe({ label }: FoundLock, answer: ClearAnswer, flags: ClearFlags): string {
+  const { freed, cancelled, kept, discarded, promotion } = answer
+  const overlap = flags.now ? ' (it may still run: the next run may overlap it)' : ''
+  const lines = [
+    ...freed.map((holder) => `freed from ${holderText(holder)}${holder.stage === 'running' ? overlap : ''}`),
+    ...cancelled.map((holder) => `stopping ${holderText(holder)}: the key is free when its body has ended`),
+    ...kept.map((holder) => `left to ${holderText(holder)}: it runs and lives; --force stops it`),
+    ...discarded.map((id) => `discarded the parked call ${id}`),
+    ...(promotion ? [`the parked call ${promotion.messageId} has its turn`] : []),
+  ]
+  return (lines.length > 0 ? lines : ['was free already']).map((line) => `${printable(`${label}: ${line}`)}\n`).join('')
+}
+
+function holderText({ id, worker }: Holder): string {
+  return worker === null ? id : `${id} on ${worker}`
+}
+
+function idOf({ id }: Holder): string {
+  return id
+}

@@ -1,0 +1,24 @@
+import { once } from 'node:events'
+
+/** Writes to stdout, no faster than it is read: a list of any length takes bounded memory. */
+export async function print(text: string): Promise<void> {
+  if (!process.stdout.write(text)) await once(process.stdout, 'drain')
+}
+
+/** One line to stderr: what is said about the output, not part of it. */
+export function say(line: string): void {
+  process.stderr.write(`beatlock: ${line}\n`)
+}
+
+/** `locks list | head`: the reader has seen enough, which is no failure. */
+export function endWithReader(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0)
+    throw error
+  })
+}
+
+/** The width of the terminal, or undefined where the output is piped: then nothing is cut. */
+export function terminalWidth(): number | undefined {
+  return process.stdout.isTTY ? process.stdout.columns : undefined
+}

@@ -1,0 +1,90 @@
+import { Command } from 'commander'
+import { UsageError } from '../lock/error.js'
+import { suggest } from '../lock/suggest.js'
+import { EXIT, type ExitCode, exitCodeOf, sentenceOf } from './exit.js'
+import { endWithReader, say } from './print.js'
+
+/** The options that every command takes, before or after its name. */
+export interface GlobalFlags {
+  /** `-A`: the app's module. */
+  readonly A?: string
+  readonly app?: string
+  readonly broker?: string
+  readonly locks?: string
+  readonly logLevel: LogLevel
+}
+
+const LEVELS = ['debug', 'info', 'warn', 'error'] as const
+export type LogLevel = (typeof LEVELS)[number]
+
+const EXIT_CODES =
+  '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing matched (locks show, clear), 69 server unreachable.'
+
+/** A command with the options that all share. */
+export function createProgram(name: string, description: string): Command {
+  return (
+    new Command(name)
+      .description(description)
+      .option('-A <file>', 'module that exports the app, as `app` or as default: -A ./app.js')
+      .option('--app <name>', "the app's name, where its code is not needed")
+      .option('--broker <url>', 'redis://…, postgres://…, embedded: or embedded:./dir (or BEATLOCK_BROKER)')
+      .option('--locks <url>', "server of the locks, if it is not the broker's (or BEATLOCK_LOCKS)")
+      .option(
+        '-l, --log-level <level>',
+        `${LEVELS.join(', ')}; debug also shows where errors came from`,
+        readLevel,
+        'info',
+      )
+      .configureHelp({ showGlobalOptions: true, helpWidth: 110 })
+      .addHelpText('after', EXIT_CODES)
+      // Errors are thrown, and told once, in `main`.
+      .configureOutput({ outputError: () => {} })
+      .exitOverride()
+  )
+}
+
+/** Adds a command that inherits how errors and help are told. */
+export function addCommand(parent: Command, usage: string, description: string, examples: string): Command {
+  return parent
+    .command(usage)
+    .description(description)
+    .addHelpText('after', `\nExamples:\n${examples.trim().replaceAll(/^\s*/gm, '  ')}`)
+}
+
+/** An action whose answer is the exit code. */
+export function exiting<A extends unknown[]>(act: (...args: A) => Promise<ExitCode>): (...args: A) => Promise<void> {
+  return async (...args) => {
+    process.exitCode = await act(...args)
+  }
+}
+
+/** Runs a command line and ends the process. */
+export async function main(program: Command): Promise<void> {
+  await endWith(
+    async () => {
+      await program.parseAsync()
+      return process.exitCode as ExitCode | undefined
+    },
+    () => program.opts<GlobalFlags>().logLevel,
+  )
+}
+
+/** Ends the process by what `run` answers or throws: an app's module may hold timers and sockets that nobody closes. */
+export async function endWith(run: () => Promise<ExitCode | undefined>, level: () => LogLevel): Promise<void> {
+  endWithReader()
+  let code: ExitCode = EXIT.done
+  try {
+    code = (await run()) ?? EXIT.done
+  } catch (error) {
+    code = exitCodeOf(error)
+    const sentence = sentenceOf(error, level() === 'debug' ? 'stack' : 'no stack')
+    if (sentence !== undefined) say(sentence)
+  }
+  process.stdout.write('', () => process.exit(code))
+}
+
+function readLevel(level: string): LogLevel {
+  const known = LEVELS.find((each) => each === level)
+  if (known) return known
+  throw new UsageError(`-l must be ${LEVELS.join(', ')}, got '${level}'${suggest(level, LEVELS) || '.'}`)
+}

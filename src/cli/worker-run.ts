@@ -1,0 +1,83 @@
+import { UsageError } from '../lock/error.js'
+import type { App } from '../task-base/app.js'
+import { type RunningWorker, startWorker, type WorkerInfo } from '../worker/worker.js'
+import { logApp } from './app-log.js'
+import { BeatChild } from './beat-child.js'
+import type { ExitCode } from './exit.js'
+import { type Log, openLog } from './log.js'
+import { Outage } from './outage.js'
+import { probeOf } from './probe.js'
+import type { GlobalFlags } from './program.js'
+import { followRuns } from './run-follower.js'
+import { loadServed, memoryText } from './served-app.js'
+import { type Running, serve } from './service.js'
+import { isMemory } from './target.js'
+import type { WorkerChoice } from './worker.js'
+
+interface Start {
+  readonly app: App
+  readonly module: string
+  readonly flags: GlobalFlags
+  readonly choice: WorkerChoice
+  readonly log: Log
+  readonly runs: ReturnType<typeof followRuns>
+}
+
+/** The life of a worker process. */
+export async function runWorker(flags: GlobalFlags, choice: WorkerChoice): Promise<ExitCode> {
+  const { app, module } = await loadServed(flags, 'worker')
+  if (choice.beat) await refuseBadBeat(app, flags)
+  const log = openLog(flags.logLevel)
+  logApp(app, log)
+  const runs = followRuns(app)
+  return serve({ name: 'worker', log, start: () => start({ app, module, flags, choice, log, runs }) })
+}
+
+/** What beat would refuse ends the worker too, before anything has started. */
+async function refuseBadBeat(app: App, flags: GlobalFlags): Promise<void> {
+  if (isMemory(app, flags)) throw new UsageError(memoryText('worker -B'))
+  const { readTimetable } = await import('../beat/timetable.js')
+  readTimetable(app)
+}
+
+async function start({ app, module, flags, choice, log, runs }: Start): Promise<Running> {
+  const { beat: withBeat, ...options } = choice
+  const worker = await startWorker({ app, module, ...options })
+  tellWorker(worker.info, { app: app.name, log })
+  const outage = new Outage({ log, probe: probeOf(app) })
+  const quiet = app.on('trouble', ({ where, error }) => outage.trouble(where, error))
+  const beat = withBeat ? new BeatChild({ flags, feed: worker.feed, log }) : undefined
+  return {
+    waitsFor: () => runs.text(),
+    stop: (how) => stop({ worker, beat, outage, quiet }, how),
+    failed: beat ? Promise.race([worker.failed, beat.failed]) : worker.failed,
+  }
+}
+
+interface Parts {
+  readonly worker: RunningWorker
+  readonly beat: BeatChild | undefined
+  readonly outage: Outage
+  readonly quiet: () => void
+}
+
+/** Beat first: what it publishes now would only wait. And it would die with the worker's feed. */
+async function stop({ worker, beat, outage, quiet }: Parts, how: 'warm' | 'cold'): Promise<void> {
+  const beatGone = beat?.stop(how)
+  const gone = how === 'cold' ? worker.stop('cold') : beatGone?.then(() => worker.stop('warm'))
+  await (gone ?? worker.stop(how))
+  await beatGone
+  quiet()
+  await outage.stop()
+}
+
+/** The start-up lines: what this worker serves, and where. */
+function tellWorker(info: WorkerInfo, { app, log }: { app: string; log: Log }): void {
+  const { name, broker, locks, barrier, concurrency, pool, queues, tasks } = info
+  const children = pool === 'solo' ? 'solo' : `${concurrency} prefork ${concurrency === 1 ? 'child' : 'children'}`
+  log.info(
+    `worker ${name} of app ${app}: ${children}, ${queues.length === 1 ? 'queue' : 'queues'} ${queues.join(', ')}`,
+  )
+  log.info(`broker ${broker}, locks ${locks}, barrier ${barrier}`)
+  log.info(tasks.length === 0 ? 'no tasks: register one in the app' : `tasks ${tasks.join(', ')}`)
+}

@@ -1,0 +1,97 @@
+import { availableParallelism } from 'node:os'
+import type { Command } from 'commander'
+import { parseDuration } from '../lock/duration.js'
+import { UsageError } from '../lock/error.js'
+import { suggest } from '../lock/suggest.js'
+import { readQueue } from '../task-base/call.js'
+import type { ExitCode } from './exit.js'
+import { addCommand, exiting, type GlobalFlags } from './program.js'
+import { processName } from './served-app.js'
+
+interface WorkerFlags extends GlobalFlags {
+  readonly beat?: true
+  readonly concurrency?: string
+  readonly pool?: string
+  readonly queues?: string
+  readonly name?: string
+  readonly softTimeLimit?: string
+  readonly timeLimit?: string
+}
+
+/** The options of `worker`, as read. */
+export interface WorkerChoice {
+  readonly beat: boolean
+  readonly name: string
+  readonly concurrency: number
+  readonly pool: 'prefork' | 'solo'
+  readonly queues: readonly string[]
+  readonly softTimeLimitMs: number | null
+  readonly timeLimitMs: number | null
+}
+
+const POOLS = ['prefork', 'solo'] as const
+const MOST_CHILDREN = 1000
+const EXAMPLES = `
+beatlock -A ./app.js worker -B
+beatlock -A ./app.js worker -c 8 -Q default,reports -n w1 --time-limit 10m`
+
+/** `worker`: runs tasks, and with -B also a beat. */
+export function addWorkerCommand(parent: Command): void {
+  addCommand(parent, 'worker', 'runs tasks in child processes; with -B also a beat', EXAMPLES)
+    .option('-B, --beat', 'also run a beat, in a process of its own that dies with the worker')
+    .option('-c, --concurrency <number>', 'how many runs at once; default: the number of cores')
+    .option('-P, --pool <pool>', 'prefork: child processes; solo: in the worker itself, one at a time', 'prefork')
+    .option('-Q, --queues <names>', 'queues to serve, separated by commas', 'default')
+    .option('-n, --name <name>', 'unique within the app; @host is added. Default: w<pid>')
+    .option('--soft-time-limit <duration>', 'abort the signal of a run after this long, where its task sets no limit')
+    .option('--time-limit <duration>', 'kill a run after this long, where its task sets no limit')
+    .addHelpText(
+      'after',
+      '\nThe log goes to stdout, one readable line an event. SIGTERM or Ctrl-C: finish what runs; a second time: kill it.',
+    )
+    .action(exiting((_, command: Command) => worker(command.optsWithGlobals<WorkerFlags>())))
+}
+
+/** Loaded when it is needed: the log and the timetable cost every other command its start. */
+async function worker(flags: WorkerFlags): Promise<ExitCode> {
+  const choice = readChoice(flags)
+  const { runWorker } = await import('./worker-run.js')
+  return runWorker(flags, choice)
+}
+
+function readChoice(flags: WorkerFlags): WorkerChoice {
+  const pool = readPool(flags.pool)
+  return {
+    beat: flags.beat ?? false,
+    name: processName('w', flags.name),
+    pool,
+    concurrency: readConcurrency(flags.concurrency, pool),
+    queues: readQueues(flags.queues ?? ''),
+    softTimeLimitMs: readLimit('--soft-time-limit', flags.softTimeLimit),
+    timeLimitMs: readLimit('--time-limit', flags.timeLimit),
+  }
+}
+
+function readPool(text: string | undefined): WorkerChoice['pool'] {
+  const pool = POOLS.find((each) => each === text)
+  if (pool) return pool
+  throw new UsageError(`-P must be prefork or solo, got '${text}'${suggest(text ?? '', POOLS) || '.'}`)
+}
+
+function readConcurrency(text: string | undefined, pool: WorkerChoice['pool']): number {
+  if (text === undefined) return pool === 'solo' ? 1 : availableParallelism()
+  const number = /^\d+$/.test(text) ? Number(text) : 0
+  if (number < 1 || number > MOST_CHILDREN)
+    throw new UsageError(`-c must be a whole number from 1 to ${MOST_CHILDREN}, got '${text}'.`)
+  if (pool === 'solo' && number > 1)
+    throw new UsageError(`-c ${number}: the solo pool runs one at a time; leave -c out, or use -P prefork.`)
+  return number
+}
+
+function readQueues(text: string): readonly string[] {
+  return [...new Set(text.split(',').map((name) => readQueue('-Q', name.trim())))]
+}
+
+function readLimit(option: string, text: string | undefined): number | null {
+  return text === undefined ? null : parseDuration(text, option, { minMs: 10 })
+}

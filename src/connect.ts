@@ -1,0 +1,195 @@
+import { existsSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import type { ScheduleStore } from './beat/schedule-store.js'
+import type { Barrier } from './lock/barrier.js'
+import { UsageError } from './lock/error.js'
+import type { LockSource, LockStore } from './lock/lock-store.js'
+import { printable } from './lock/printable.js'
+import type { Engine } from './task-base/engine.js'
+
+/** Everything that one app needs of its servers. The one place that turns a URL into an adapter. */
+export interface Servers {
+  /** The servers as shown to people: scheme, host, port, database; no credentials. */
+  readonly broker: string
+  readonly locks: string
+  readonly lockStore: LockStore
+  readonly engine: Engine
+  readonly scheduleStore: ScheduleStore
+  /** How the keeper thread opens the lock store; undefined for `memory:`, which lives in this process. */
+  readonly lockSource: LockSource | undefined
+  /** How children reach the very same servers; undefined for `memory:`. */
+  readonly forChildren: { readonly broker: string; readonly locks: string } | undefined
+  /** Opens this process's barrier, or undefined where the locks have none. Only workers call it. */
+  openBarrier(worker: string): Promise<Barrier | undefined>
+  close(): Promise<void>
+}
+
+export interface ConnectOptions {
+  readonly app: string
+  /** Undefined: BEATLOCK_BROKER, then `embedded:`. */
+  readonly broker: string | undefined
+  /** Undefined: BEATLOCK_LOCKS, then the broker's. */
+  readonly locks: string | undefined
+  readonly barrier: 'auto' | 'none'
+  /** Folder of a bare `embedded:`; undefined: `.beatlock` beside the nearest package.json from the working folder up. */
+  readonly embeddedDir: string | undefined
+  /** May start an embedded server that is not running: worker, beat and publishers may, one-shot commands do not. */
+  readonly mayStart: boolean
+  /** Told of trouble that mends itself. */
+  readonly trouble: (error: Error) => void
+}
+
+const SCHEMES = ['redis', 'rediss', 'postgres', 'postgresql', 'embedded', 'memory'] as const
+export type Scheme = (typeof SCHEMES)[number]
+
+/** @throws UsageError for a scheme that no adapter serves. */
+export function schemeOf(url: string): Scheme {
+  const scheme = url.slice(0, Math.max(0, url.indexOf(':')))
+  const known = SCHEMES.find((each) => each === scheme)
+  if (known) return known
+  throw new UsageError(
+    `'${maskUrl(url)}' is no server URL that beatlock knows; write redis://…, postgres://…, embedded: or memory:.`,
+  )
+}
+
+/** The URL without user name, password and query: what may be shown. A password may hold any character, unencoded. */
+export function maskUrl(url: string): string {
+  return printable(url.replace(/^([^:/]*:)?(\/\/)?.*@/s, '$1$2').replace(/[?#].*$/s, ''))
+}
+
+/** `.beatlock` beside the nearest package.json from `from` up, else in `from`. */
+export function embeddedFolder(from: string): string {
+  for (let folder = resolve(from); ; folder = dirname(folder)) {
+    if (existsSync(join(folder, 'package.json'))) return join(folder, '.beatlock')
+    if (dirname(folder) === folder) return join(resolve(from), '.beatlock')
+  }
+}
+
+/** Which broker a process uses. @throws UsageError in production where none is named: three hosts would have no lock. */
+export function brokerOf(options: Pick<ConnectOptions, 'broker' | 'embeddedDir'>): string {
+  const named = options.broker ?? process.env['BEATLOCK_BROKER']
+  if (named === undefined || named === '') {
+    if (process.env['NODE_ENV'] === 'production') {
+      throw new UsageError(
+        'no broker is named, and NODE_ENV is production: give --broker URL, BEATLOCK_BROKER or the app option broker.',
+      )
+    }
+    return `embedded:${options.embeddedDir ?? embeddedFolder('.')}`
+  }
+  if (schemeOf(named) !== 'embedded') return named
+  const folder = named.slice('embedded:'.length)
+  return `embedded:${folder === '' ? (options.embeddedDir ?? embeddedFolder('.')) : resolve(folder)}`
+}
+
+/** Opens the servers of an app. @throws UsageError for a bad URL, ServerUnavailable for a server that does not answer. */
+export async function connect(options: ConnectOptions): Promise<Servers> {
+  const broker = brokerOf(options)
+  const locks = brokerOf({ ...options, broker: options.locks ?? process.env['BEATLOCK_LOCKS'] ?? broker })
+  if (schemeOf(broker) === 'memory' || schemeOf(locks) === 'memory') return connectMemory(options, broker, locks)
+  const opened: { close(): Promise<void> }[] = []
+  const keep = <T extends { close(): Promise<void> }>(part: T): T => {
+    opened.push(part)
+    return part
+  }
+  const close = async (): Promise<void> => {
+    for (const part of opened.splice(0).reverse()) await part.close()
+  }
+  try {
+    return { ...(await connectServers(options, { broker, locks }, keep)), close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function connectMemory(options: ConnectOptions, broker: string, locks: string): Promise<Servers> {
+  if (broker !== locks)
+    throw new UsageError('memory: holds locks and messages of one process; it goes with no other server.')
+  const { openMemory } = await import('../adapters/memory/index.js')
+  const memory = openMemory({ app: options.app })
+  return {
+    broker: 'memory:',
+    locks: 'memory:',
+    ...memory,
+    lockSource: undefined,
+    forChildren: undefined,
+    openBarrier: async () => undefined,
+    close: async () => {
+      await memory.engine.close()
+      await memory.scheduleStore.close()
+      await memory.lockStore.close()
+    },
+  }
+}
+
+type Keep = <T extends { close(): Promise<void> }>(part: T) => T
+
+/** One server as the adapters take it: a Redis URL, or a Postgres connection. */
+type Place =
+  | { readonly kind: 'redis'; readonly shown: string; readonly url: string }
+  | {
+      readonly kind: 'postgres'
+      readonly shown: string
+      readonly connection: PostgresConnection
+      readonly schema: string | undefined
+    }
+
+type PostgresConnection = import('../adapters/postgres/index.js').PostgresOptions['connection']
+
+async function connectServers(
+  options: ConnectOptions,
+  urls: { broker: string; locks: string },
+  keep: Keep,
+): Promise<Omit<Servers, 'close'>> {
+  const broker = await placeOf(urls.broker, options, keep)
+  const locks = urls.locks === urls.broker ? broker : await placeOf(urls.locks, options, keep)
+  const engine = keep(await openEngineAt(broker, options))
+  const { module, lockOptions } = lockAdapter(locks, options.app)
+  const adapter = await import(module.href)
+  return {
+    broker: broker.shown,
+    locks: locks.shown,
+    engine,
+    lockStore: keep((await adapter.openLockStore(lockOptions)) as LockStore),
+    scheduleStore: keep((await adapter.openScheduleStore(lockOptions)) as ScheduleStore),
+    lockSource: { module: module.href, options: lockOptions },
+    forChildren: urls,
+    openBarrier: async (worker) =>
+      locks.kind === 'postgres' && options.barrier === 'auto'
+        ? ((await adapter.openBarrier({ ...lockOptions, name: worker })) as Barrier)
+        : undefined,
+  }
+}
+
+async function placeOf(url: string, options: ConnectOptions, keep: Keep): Promise<Place> {
+  const scheme = schemeOf(url)
+  if (scheme === 'embedded') {
+    const { openEmbedded } = await import('../adapters/embedded/index.js')
+    const { mayStart, trouble } = options
+    const server = keep(await openEmbedded({ dir: url.slice('embedded:'.length), mayStart, trouble }))
+    return { kind: 'postgres', shown: `embedded:${server.folder}`, connection: server.connection, schema: undefined }
+  }
+  if (scheme === 'redis' || scheme === 'rediss') {
+    const { parseRedisUrl } = await import('../adapters/redis/index.js')
+    parseRedisUrl(url)
+    return { kind: 'redis', shown: maskUrl(url), url }
+  }
+  const { parsePostgresUrl } = await import('../adapters/postgres/index.js')
+  const { connection, schema } = parsePostgresUrl(url)
+  return { kind: 'postgres', shown: maskUrl(url), connection, schema }
+}
+
+function lockAdapter(place: Place, app: string): { module: URL; lockOptions: Record<string, unknown> } {
+  const module = new URL(`../adapters/${place.kind}/index.js`, import.meta.url)
+  const server = place.shown
+  if (place.kind === 'redis') return { module, lockOptions: { app, server, url: place.url } }
+  const { connection, schema } = place
+  return { module, lockOptions: { app, server, connection, ...(schema === undefined ? {} : { schema }) } }
+}
+
+async function openEngineAt(place: Place, { app }: ConnectOptions): Promise<Engine> {
+  const { openEngine } = await import('../adapters/bullmq/index.js')
+  const server = place.shown
+  if (place.kind === 'redis') return openEngine({ app, server, redis: { url: place.url } })
+  return openEngine({ app, server, postgres: { connection: place.connection } })
+}

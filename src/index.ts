@@ -1,0 +1,36 @@
+export { crontab } from './beat/crontab.js'
+export { every } from './beat/every.js'
+export type { Barrier, Seat } from './lock/barrier.js'
+export type { Duration } from './lock/duration.js'
+export { BeatlockError, BrokerUnavailable, ServerUnavailable, StoreUnavailable, UsageError } from './lock/error.js'
+export type { LockKey } from './lock/key.js'
+export type { LockStore } from './lock/lock-store.js'
+export type { Overlap } from './lock/overlap.js'
+export { App, type Signature, type TaskHandle } from './task-base/app.js'
+export type { AppOptions } from './task-base/app-options.js'
+export type { CallOptions } from './task-base/call.js'
+export type { DirectAnswer } from './task-base/direct.js'
+export type { DirectLock } from './task-base/direct-body.js'
+export type { DirectOptions } from './task-base/direct-options.js'
+export type { Engine } from './task-base/engine.js'
+export type { Entry } from './task-base/entry.js'
+export {
+  AlreadyQueued,
+  type HolderInfo,
+  LockLost,
+  ParkedFull,
+  PublishUnknown,
+  Rejected,
+  ResultTimeout,
+  Revoked,
+  SoftTimeLimitExceeded,
+  TaskFailed,
+} from './task-base/error.js'
+export type { AppEvents } from './task-base/event.js'
+export { type GuardOptions, guard } from './task-base/guard.js'
+export type { ClearOptions, LockDetail, LockInfo, Locks } from './task-base/locks.js'
+export type { CallOnce, Mode, Once } from './task-base/once.js'
+export type { Result, State } from './task-base/result.js'
+export type { Revocation, RevokeOptions } from './task-base/revoke.js'
+export type { Schedule } from './task-base/schedule.js'
+export { currentRequest, type Lock, QueueOnce, Task, type TaskRequest } from './task-base/task.js'
