@@ -1,0 +1,17 @@
+import { openLockStore, openScheduleStore } from '../../adapters/redis/index.js'
+import { lockStoreContract, scheduleStoreContract } from '../contract/index.js'
+import { type RedisServer, startRedis } from '../support/redis-server.js'
+import { benchOf } from './redis-bench.js'
+
+describe('Redis', function () {
+  this.timeout(60_000)
+  let server: RedisServer
+
+  before(async () => {
+    server = await startRedis()
+  })
+  after(() => server.stop())
+
+  lockStoreContract({ describe, it }, () => benchOf(server.url, openLockStore))
+  scheduleStoreContract({ describe, it }, () => benchOf(server.url, openScheduleStore))
+})

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict'
+import { fireThrough, readTimetable } from '../../src/beat/timetable.js'
+import { App, type Overlap, QueueOnce } from '../../src/index.js'
+
+class Report extends QueueOnce {
+  readonly name = 'report'
+  readonly once = { keys: [], overlap: 'skip' } as const
+  run(): void {}
+}
+
+/** What each slot in turn becomes while the first one's call holds the key. */
+const DECIDED: readonly [Overlap, readonly string[]][] = [
+  ['raise', ['published', 'skipped', 'skipped']],
+  ['skip', ['published', 'skipped', 'skipped']],
+  ['defer', ['published', 'deferred', 'coalesced']],
+  ['queue', ['published', 'queued', 'refused']],
+  ['replace', ['published', 'published', 'published']],
+  ['allow', ['published', 'published', 'published']],
+]
+
+describe('a timetable slot', () => {
+  for (const [overlap, decisions] of DECIDED) {
+    it(`[P14] under ${overlap} is ${[...new Set(decisions)].join(', then ')}`, async () => {
+      const once = overlap === 'queue' ? { overlap, maxParked: 1 } : { overlap }
+      const app = new App('slots', {
+        broker: 'memory:',
+        beatSchedule: { entry: { task: 'report', schedule: '1m', once } },
+      })
+      app.register(Report)
+      try {
+        const [entry] = readTimetable(app)
+        assert.ok(entry)
+        const decided: string[] = []
+        for (const nominal of [60_000, 120_000, 180_000]) {
+          const slot = { nominal, messageId: `b-${overlap}-${nominal}`, publishBefore: Number.POSITIVE_INFINITY }
+          decided.push((await fireThrough(app)(entry, slot)).decision)
+        }
+        assert.deepEqual(decided, decisions)
+      } finally {
+        await (await app.connection()).store.destroy()
+        await app.close()
+      }
+    })
+  }
+})

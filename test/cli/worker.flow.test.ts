@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { type PostgresServer, startPostgres } from '../support/postgres-server.js'
+import { until } from '../support/until.js'
+import { type Command, fixture, runCommand, startCommand } from './command.js'
+
+describe('worker and beat', function () {
+  this.timeout(60_000)
+  let server: PostgresServer
+  const started: Command[] = []
+  before(async () => {
+    server = await startPostgres()
+  })
+  afterEach(async () => {
+    for (const { child, ended } of started.splice(0)) {
+      child.kill('SIGKILL')
+      await ended
+    }
+    await runCommand(['--broker', server.url, 'locks', 'clear', '*', '--parked', '--force', '--now', '--yes'])
+  })
+  after(() => server.remove())
+
+  const start = (app: string, ...args: string[]): Command => {
+    const command = startCommand(['-A', fixture(app), '--broker', server.url, ...args])
+    started.push(command)
+    return command
+  }
+  const call = (...args: string[]) => runCommand(['--app', 'shop', '--broker', server.url, 'call', ...args])
+
+  it('tells at start what it serves and where, without the password', async () => {
+    const { saw, output } = start('shop', 'worker', '-n', 'w1', '-c', '1', '-Q', 'reports,default')
+    await saw('tasks fails, feeds.refresh')
+    assert.match(output.stdout, /worker w1@\S+ of app shop: 1 prefork child, queues reports, default\n/)
+    assert.match(output.stdout, /broker postgres:\/\/127\.0\.0\.1:\d+\/\S+, locks postgres:\S+, barrier session\n/)
+    assert.ok(!output.stdout.includes(server.connection.password))
+  })
+
+  it('[P22] finishes what runs at the first SIGTERM, and says what it waits for', async () => {
+    const { child, saw, ended } = start('shop', 'worker', '-c', '1')
+    await saw('tasks ')
+    await call('feeds.refresh', '--args', '[7, 1500]')
+    await saw('started feeds.refresh feedId=7')
+    child.kill('SIGTERM')
+    const { code, stdout } = await ended
+    assert.equal(code, 0)
+    assert.match(
+      stdout,
+      /worker is stopping: it waits for 1 run \(feeds\.refresh feedId=7\); a second signal ends it at once/,
+    )
+    assert.match(stdout, /ran feeds\.refresh feedId=7 .*\n.*worker has stopped\n$/)
+  })
+
+  it('kills what runs at the second signal; its key stays queued for its redelivery', async () => {
+    const { child, saw, ended, output } = start('shop', 'worker', '-c', '1')
+    await saw('tasks ')
+    await call('feeds.refresh', '--args', '[2, 5000]')
+    await saw('started feeds.refresh feedId=2')
+    child.kill('SIGINT')
+    await saw('worker is stopping: it waits')
+    // Signals that come together are one.
+    const told = () => output.stdout.includes('stopping at once')
+    await until(() => told() || (child.kill('SIGINT') && told()), { everyMs: 300, what: 'a cold stop' })
+    assert.equal((await ended).code, 1)
+    const { stdout } = await runCommand(['--app', 'shop', '--broker', server.url, 'locks', 'list'])
+    assert.match(stdout, /feeds\.refresh feedId=2 +queued/)
+  })
+
+  it('-B runs a beat that skips while the task runs, and names the holder', async () => {
+    const { saw, output } = start('timetable', 'worker', '-B', '-n', 'w1@db2', '-c', '2')
+    await saw(/skipped refresh-7 slot \d\d:\d\d(:\d\d)? held by b-\S+ on w1@db2 \(running [\d.]+ m?s\)\n/)
+    assert.match(output.stdout, /entry refresh-7: feeds\.refresh, every 1s, UTC, overlap skip, next \S+Z \(in /)
+    assert.doesNotMatch(output.stdout, /ERROR/)
+  })
+
+  it('-B starts its beat again when that dies, and ends it with a warm stop', async () => {
+    const { child, saw, ended } = start('timetable', 'worker', '-B', '-c', '1')
+    await saw('beat of app shop')
+    const first = await beatOf(child.pid)
+    process.kill(first, 'SIGKILL')
+    await saw(/beat ended \(SIGKILL\); starting it again in .*beat of app shop/s)
+    const second = await beatOf(child.pid)
+    assert.notEqual(second, first)
+    child.kill('SIGTERM')
+    assert.equal((await ended).code, 0)
+    assert.ok(isGone(second))
+  })
+
+  it('-B leaves no beat behind when the worker is killed, also when the loop of that beat is blocked', async () => {
+    const { child, saw } = start('spinning', 'worker', '-B', '-c', '1')
+    await saw('spinning')
+    const beat = await beatOf(child.pid)
+    try {
+      child.kill('SIGKILL')
+      await until(() => isGone(beat), { timeoutMs: 2000, what: 'the beat to end with its worker' })
+    } finally {
+      if (!isGone(beat)) process.kill(beat, 'SIGKILL')
+    }
+  })
+
+  it('tries again while its server is away, says so at once and when it is back', async () => {
+    await server.stop()
+    const { saw, child, ended } = start('timetable', 'beat')
+    try {
+      await saw(/WARN {2}postgres:\/\/127\.0\.0\.1:\d+\S* cannot be reached: .*; trying again in /)
+    } finally {
+      await server.restart()
+    }
+    await saw(/INFO {2}the server answers after /)
+    await saw('beat of app shop: 1 entry')
+    child.kill('SIGTERM')
+    assert.equal((await ended).code, 0)
+  })
+})
+
+/** The process that a worker forked as its beat. */
+function beatOf(worker: number | undefined): Promise<number> {
+  return until(
+    () => {
+      const children = readFileSync(`/proc/${worker}/task/${worker}/children`, 'utf8').trim().split(' ').map(Number)
+      return children.find((pid) => commandOf(pid).includes('beat-entry'))
+    },
+    { what: 'a beat to run' },
+  )
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+/** A zombie runs no more; who should reap an orphan may be slow. */
+function isGone(pid: number): boolean {
+  return commandOf(pid) === ''
+}

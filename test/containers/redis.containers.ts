@@ -1,0 +1,22 @@
+import { openEngine } from '../../adapters/bullmq/index.js'
+import { openLockStore, openScheduleStore } from '../../adapters/redis/index.js'
+import { benchOf } from '../adapters/redis-bench.js'
+import { engineContract, lockStoreContract, scheduleStoreContract } from '../contract/index.js'
+import { type Contained, containedRedis } from './container.js'
+import { engineBenchOf } from './engine-bench.js'
+
+describe('Redis in a container', function () {
+  this.timeout(60_000)
+  let server: Contained<{ url: string }>
+
+  before(async () => {
+    server = await containedRedis()
+  })
+  after(() => server?.remove())
+
+  lockStoreContract({ describe, it }, () => benchOf(server.place.url, openLockStore))
+  scheduleStoreContract({ describe, it }, () => benchOf(server.place.url, openScheduleStore))
+  engineContract({ describe, it }, () =>
+    engineBenchOf(() => openEngine({ app: 'suite', server: 'redis', redis: server.place })),
+  )
+})

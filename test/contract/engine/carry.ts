@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict'
+import { ACK, type EngineTest, eventually } from './scene.js'
+
+/** Timers and clocks of whole milliseconds may differ by one at each end. */
+const ROUNDING_MS = 3
+
+/** What is published arrives: once, unchanged, in order, not early. */
+export function carryContract(test: EngineTest): void {
+  test('a message arrives as it was published, to the order of its fields', async (scene) => {
+    const args = [
+      { z: 1, a: [null, true, -1.5e300, ''], 'ключ \u0000 "x"': { b: 1, a: 2 } },
+      'text \u0000 \u001f ü 🦉 \\ \u2028',
+    ]
+    const message = scene.message('a', { args, priority: null, notBefore: 1_700_000_000_123 })
+    await scene.engine.publish(message, { delayMs: 0, head: false })
+    const { seen } = await scene.watch()
+    await eventually('the delivery', () => seen.messages.length === 1)
+    assert.equal(JSON.stringify(seen.messages[0]), JSON.stringify(message))
+  })
+
+  test('a message of 1 MB arrives', async (scene) => {
+    const text = 'ü'.repeat(500_000)
+    await scene.publish('a', { args: [text] })
+    const { seen } = await scene.watch()
+    await eventually('the delivery', () => seen.messages.length === 1)
+    assert.equal(seen.messages[0]?.args[0], text)
+  })
+
+  test('the same id is carried once, whether it waits, is delayed, runs or has ended', async (scene) => {
+    await scene.publish('waits')
+    await scene.publish('waits', { args: ['other'] })
+    await scene.publish('delayed', { delayMs: 300 })
+    await scene.publish('delayed')
+    const { seen } = await scene.watch(async ({ message }) => {
+      if (message.id === 'waits') await scene.publish('waits')
+      return ACK
+    })
+    await eventually('both acknowledgements', () => seen.acknowledged.length === 2)
+    await scene.publish('waits')
+    await scene.publish('delayed')
+    await scene.publish('last')
+    await eventually('the last delivery', () => seen.acknowledged.includes('last'))
+    assert.deepEqual(seen.ids, ['waits', 'delayed', 'last'])
+    assert.deepEqual(seen.messages[0]?.args, [{ feedId: 7 }])
+  })
+
+  test('a delayed message does not arrive early', async (scene) => {
+    const { seen } = await scene.watch()
+    const start = performance.now()
+    await scene.publish('later', { delayMs: 600 })
+    await scene.publish('now')
+    await eventually('both deliveries', () => seen.ids.length === 2)
+    assert.deepEqual(seen.ids, ['now', 'later'])
+    assert.ok((seen.times[1] as number) - start >= 600 - ROUNDING_MS)
+  })
+
+  test('messages arrive in the order of their publish', async (scene) => {
+    const ids = Array.from({ length: 12 }, (_, n) => `m${n}`)
+    for (const id of ids) await scene.publish(id)
+    const { seen } = await scene.watch()
+    await eventually('all deliveries', () => seen.ids.length === ids.length)
+    assert.deepEqual(seen.ids, ids)
+  })
+
+  test('a message at the head arrives before those that wait', async (scene) => {
+    await scene.publish('first')
+    await scene.publish('second')
+    await scene.publish('head', { head: true })
+    const { seen } = await scene.watch()
+    await eventually('all deliveries', () => seen.ids.length === 3)
+    assert.deepEqual(seen.ids, ['head', 'first', 'second'])
+  })
+
+  test('priorities: none first, then the lowest number, in order of arrival within', async (scene) => {
+    await scene.publish('five', { priority: 5 })
+    await scene.publish('one', { priority: 1 })
+    await scene.publish('five-b', { priority: 5 })
+    await scene.publish('none')
+    const { seen } = await scene.watch()
+    await eventually('all deliveries', () => seen.ids.length === 4)
+    assert.deepEqual(seen.ids, ['none', 'one', 'five', 'five-b'])
+  })
+
+  test('a message put back arrives again, the same, not early, and is not acknowledged between', async (scene) => {
+    await scene.publish('a')
+    const { seen } = await scene.watch(async () => {
+      return seen.ids.length < 3 ? { verdict: 'putBack', delayMs: 250 } : ACK
+    })
+    await eventually('the acknowledgement', () => seen.acknowledged.length > 0)
+    assert.deepEqual(seen.ids, ['a', 'a', 'a'])
+    assert.deepEqual(seen.acknowledged, ['a'])
+    assert.deepEqual(seen.messages[2], seen.messages[0])
+    for (const n of [0, 1]) {
+      assert.ok((seen.times[n + 1] as number) - (seen.times[n] as number) >= 250 - ROUNDING_MS)
+    }
+  })
+
+  test('a message put back lets others pass', async (scene) => {
+    await scene.publish('a')
+    await scene.publish('b')
+    const { seen } = await scene.watch(async ({ message }) => {
+      return message.id === 'a' && seen.ids.length === 1 ? { verdict: 'putBack', delayMs: 300 } : ACK
+    })
+    await eventually('all deliveries', () => seen.acknowledged.length === 2)
+    assert.deepEqual(seen.ids, ['a', 'b', 'a'])
+  })
+}

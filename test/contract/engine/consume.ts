@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Verdict } from '../../../src/task-base/engine.js'
+import { ACK, type EngineTest, eventually, gate, REDELIVER_MS } from './scene.js'
+
+/** Who delivers, how many at once, and what happens to a message whose consumer is gone. */
+export function consumeContract(test: EngineTest): void {
+  test('two consumers share the messages, each goes to one of them', async (scene) => {
+    const ids = Array.from({ length: 20 }, (_, n) => `m${n}`)
+    for (const id of ids) await scene.publish(id)
+    const slow = async (): Promise<Verdict> => sleep(10).then(() => ACK)
+    const one = await scene.watch(slow, { engine: await scene.another() })
+    const two = await scene.watch(slow, { engine: await scene.another() })
+    await eventually('all deliveries', () => one.seen.acknowledged.length + two.seen.acknowledged.length === 20)
+    assert.deepEqual([...one.seen.ids, ...two.seen.ids].sort(), [...ids].sort())
+  })
+
+  test('the bound on deliveries under way holds over all queues together', async (scene) => {
+    const queues = ['x', 'y', 'z'].map((name) => scene.queue(name))
+    for (let n = 0; n < 12; n += 1) await scene.publish(`m${n}`, { queue: queues[n % 3] as string })
+    let under = 0
+    let most = 0
+    const { seen } = await scene.watch(
+      async () => {
+        under += 1
+        most = Math.max(most, under)
+        await sleep(30)
+        under -= 1
+        return ACK
+      },
+      { queues, concurrency: 2 },
+    )
+    await eventually('all acknowledgements', () => seen.acknowledged.length === 12)
+    assert.equal(most, 2)
+    assert.equal(seen.ids.length, 12)
+  })
+
+  test('[P13] the message of a consumer that died is delivered again elsewhere', async (scene) => {
+    await scene.publish('a')
+    const ended = gate<Verdict>()
+    const dead = await scene.watch(() => ended.opened, { engine: await scene.another() })
+    await eventually('the first delivery', () => dead.seen.ids.length === 1)
+    await dead.consumer.close('now')
+    const { seen } = await scene.watch()
+    await eventually('the redelivery', () => seen.acknowledged.length === 1)
+    assert.deepEqual(seen.messages[0], dead.seen.messages[0])
+    ended.open({ verdict: 'putBack', delayMs: 0 })
+  })
+
+  test('[P13] a long delivery by a living consumer is not delivered elsewhere', async (scene) => {
+    await scene.publish('a')
+    const long = async (): Promise<Verdict> => sleep(REDELIVER_MS * 2).then(() => ACK)
+    const one = await scene.watch(long, { engine: await scene.another() })
+    await eventually('the delivery', () => one.seen.ids.length === 1)
+    const two = await scene.watch()
+    await eventually('the acknowledgement', () => one.seen.acknowledged.length === 1)
+    assert.deepEqual([one.seen.ids, two.seen.ids], [['a'], []])
+  })
+
+  test('[P22] a consumer that finishes waits for its deliveries and takes no further one', async (scene) => {
+    await scene.publish('a')
+    await scene.publish('b')
+    const door = gate<void>()
+    const { consumer, seen } = await scene.watch(async () => door.opened.then(() => ACK))
+    await eventually('the first delivery', () => seen.ids.length === 1)
+    let closed = false
+    const closing = consumer.close('finish').then(() => {
+      closed = true
+    })
+    await sleep(50)
+    assert.equal(closed, false)
+    door.open()
+    await closing
+    assert.deepEqual([seen.ids, seen.acknowledged], [['a'], ['a']])
+    const next = await scene.watch()
+    await eventually('the other message', () => next.seen.acknowledged.length === 1)
+    assert.deepEqual(next.seen.ids, ['b'])
+  })
+
+  test('a paused consumer takes nothing, and ends what it has', async (scene) => {
+    const door = gate<void>()
+    await scene.publish('a')
+    const { consumer, seen } = await scene.watch(async () => door.opened.then(() => ACK))
+    await eventually('the first delivery', () => seen.ids.length === 1)
+    await consumer.pause()
+    await scene.publish('b')
+    door.open()
+    await eventually('the acknowledgement', () => seen.acknowledged.length === 1)
+    const next = await scene.watch()
+    await eventually('the other message', () => next.seen.acknowledged.length === 1)
+    assert.deepEqual([seen.ids, next.seen.ids], [['a'], ['b']])
+  })
+
+  test('a message whose delivery rejects is put back, and others go on', async (scene) => {
+    await scene.publish('a')
+    await scene.publish('b')
+    const { seen } = await scene.watch(async ({ message }) => {
+      if (message.id === 'a') throw new Error('broken on purpose')
+      return ACK
+    })
+    await eventually('the other message', () => seen.acknowledged.includes('b'))
+    assert.equal(await scene.engine.state(scene.queue('default'), 'a'), 'delayed')
+    assert.deepEqual([seen.ids, seen.acknowledged], [['a', 'b'], ['b']])
+  })
+}

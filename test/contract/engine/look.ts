@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import type { EngineState } from '../../../src/lock/lock-store.js'
+import type { Verdict } from '../../../src/task-base/engine.js'
+import { ACK, type EngineTest, eventually, gate } from './scene.js'
+
+/** What the engine tells about messages, and the removal of queues. */
+export function lookContract(test: EngineTest): void {
+  test('[P8] the state of a message is told from publish to end', async (scene) => {
+    const queue = scene.queue('default')
+    const state = (id: string): Promise<EngineState> => scene.engine.state(queue, id)
+    assert.equal(await state('a'), 'absent')
+    await scene.publish('a')
+    await scene.publish('later', { delayMs: 60_000 })
+    await scene.publish('low', { priority: 9 })
+    assert.deepEqual(await Promise.all([state('a'), state('later'), state('low')]), ['waiting', 'delayed', 'waiting'])
+    const verdict = gate<Verdict>()
+    const { seen } = await scene.watch(({ message }) => (message.id === 'a' ? verdict.opened : Promise.resolve(ACK)))
+    await eventually('the delivery', () => seen.ids.length === 1)
+    assert.equal(await state('a'), 'active')
+    verdict.open(ACK)
+    await eventually('the acknowledgement', () => seen.acknowledged.includes('a'))
+    assert.equal(await state('a'), 'finished')
+    assert.equal(await scene.engine.state(scene.queue('other'), 'a'), 'absent', 'in another queue')
+  })
+
+  test('a message put back is delayed', async (scene) => {
+    await scene.publish('a')
+    const { seen } = await scene.watch(async () => ({ verdict: 'putBack', delayMs: 60_000 }))
+    await eventually('the delivery', () => seen.ids.length === 1)
+    const queue = scene.queue('default')
+    await eventually('the delay', async () => (await scene.engine.state(queue, 'a')) === 'delayed')
+  })
+
+  test('waiting, delayed and active messages are counted by queue', async (scene) => {
+    const queue = scene.queue('default')
+    assert.deepEqual(await scene.engine.counts(queue), { waiting: 0, delayed: 0, active: 0 })
+    for (const id of ['a', 'b']) await scene.publish(id)
+    await scene.publish('low', { priority: 9 })
+    await scene.publish('later', { delayMs: 60_000 })
+    await scene.publish('elsewhere', { queue: scene.queue('other') })
+    assert.deepEqual(await scene.engine.counts(queue), { waiting: 3, delayed: 1, active: 0 })
+    const verdict = gate<Verdict>()
+    const { seen } = await scene.watch(() => verdict.opened)
+    await eventually('the delivery', () => seen.ids.length === 1)
+    assert.deepEqual(await scene.engine.counts(queue), { waiting: 2, delayed: 1, active: 1 })
+    verdict.open(ACK)
+    await eventually('all acknowledgements', () => seen.acknowledged.length === 3)
+    assert.deepEqual(await scene.engine.counts(queue), { waiting: 0, delayed: 1, active: 0 })
+  })
+
+  test('destroy removes the named queues with all they hold, and no other', async (scene) => {
+    const queue = scene.queue('default')
+    const other = scene.queue('other')
+    await scene.publish('a')
+    await scene.publish('later', { delayMs: 60_000 })
+    await scene.publish('kept', { queue: other })
+    await scene.engine.destroy([queue, scene.queue('never-used')])
+    assert.deepEqual(await scene.engine.counts(queue), { waiting: 0, delayed: 0, active: 0 })
+    assert.equal(await scene.engine.state(queue, 'a'), 'absent')
+    assert.equal(await scene.engine.state(other, 'kept'), 'waiting')
+    await scene.publish('a')
+    assert.equal(await scene.engine.state(queue, 'a'), 'waiting', 'a destroyed queue can be used again')
+  })
+}

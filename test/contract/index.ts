@@ -1,0 +1,7 @@
+export type { EngineBench, OpenEngine } from './engine/scene.js'
+export { engineContract } from './engine.contract.js'
+export type { TestKit } from './kit.js'
+export type { LockStoreBench, OpenLockStore } from './lock-store/scene.js'
+export { lockStoreContract } from './lock-store.contract.js'
+export type { OpenScheduleStore, ScheduleStoreBench } from './schedule-store.contract.js'
+export { scheduleStoreContract } from './schedule-store.contract.js'

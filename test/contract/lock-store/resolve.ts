@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict'
+import type { Doubt, EngineState, ResolveAnswer } from '../../../src/lock/lock-store.js'
+import { LEASE_MS, LOCK_DELAY_MS, PUBLISH_LEASE_MS, RESULT_MS, type Scene, type SceneTest } from './scene.js'
+
+const ALIVE: readonly EngineState[] = ['waiting', 'delayed', 'active']
+const GONE: readonly EngineState[] = ['finished', 'absent']
+
+/** The engine's word on a doubt. */
+export function resolveContract(test: SceneTest): void {
+  for (const state of ALIVE) {
+    test(`[P8] a silent publisher's message that is ${state} keeps the key, as queued`, async (scene) => {
+      const doubt = await silentPublisher(scene)
+      assert.equal((await resolve(scene, doubt, state)).outcome, 'queued')
+      assert.equal((await scene.store.find('a', null)).hold?.stage, 'queued')
+      assert.equal((await resolve(scene, doubt, 'absent')).outcome, 'kept', 'no longer in doubt')
+    })
+
+    test(`[P8] a dead run whose message is ${state} falls back to its message`, async (scene) => {
+      const doubt = await deadRun(scene)
+      assert.equal((await resolve(scene, doubt, state)).outcome, 'queued')
+      assert.equal((await scene.acquire('c')).outcome, 'refused')
+      const again = await scene.run('a', { owner: 'o2' })
+      assert.ok(again.outcome === 'granted')
+      assert.ok(again.token > (doubt.token ?? 0))
+      assert.equal(again.deliveries, 2)
+    })
+  }
+
+  for (const state of GONE) {
+    test(`[P8] a silent publisher's message that is ${state} frees the key for the next`, async (scene) => {
+      const doubt = await silentPublisher(scene)
+      const freed = await resolve(scene, doubt, state)
+      assert.ok(freed.outcome === 'freed')
+      assert.equal(freed.promotion?.messageId, 'b')
+      const gone = await scene.store.find('a', null)
+      assert.deepEqual([gone.hold, gone.outcome], [null, null])
+    })
+
+    test(`[P10] a dead run whose message is ${state} is recorded lost and frees the key`, async (scene) => {
+      const doubt = await deadRun(scene)
+      const freed = await resolve(scene, doubt, state)
+      assert.ok(freed.outcome === 'freed')
+      assert.equal(freed.promotion?.messageId, 'b')
+      const outcome = (await scene.store.find('a', null)).outcome
+      assert.equal(outcome?.outcome, 'lock_lost')
+      assert.equal(outcome?.code, 'LOCK_LOST')
+      assert.equal(outcome?.token, doubt.token)
+    })
+  }
+
+  test('a run that died maxDeliveries times is given up', async (scene) => {
+    const doubt = await deadRun(scene)
+    const freed = await resolve(scene, doubt, 'waiting', 1)
+    assert.ok(freed.outcome === 'freed')
+    assert.equal((await scene.store.find('a', null)).outcome?.code, 'MAX_DELIVERIES')
+  })
+
+  test('a stopped run that never reported its end is recorded cleared', async (scene) => {
+    await scene.acquire('a')
+    await scene.running('a')
+    await scene.clear({ running: 'cancel' })
+    await scene.advanceTime(LEASE_MS + LOCK_DELAY_MS + 20)
+    const [doubt] = (await scene.sweep()).doubts
+    assert.ok(doubt)
+    assert.equal((await scene.run('a', { owner: 'o2' })).outcome, 'refused', 'a cancelled message does not start again')
+    assert.equal((await resolve(scene, doubt, 'active')).outcome, 'freed')
+    assert.equal((await scene.store.find('a', null)).outcome?.outcome, 'cleared')
+  })
+
+  test('[P9] a doubt whose holder came back meanwhile changes nothing', async (scene) => {
+    const published = await silentPublisher(scene)
+    await scene.acquire('a')
+    assert.equal((await resolve(scene, published, 'absent')).outcome, 'kept', 'its publisher tries again')
+    await scene.running('a')
+    assert.equal((await resolve(scene, published, 'absent')).outcome, 'kept', 'it runs')
+    await scene.advanceTime(LEASE_MS + LOCK_DELAY_MS + 20)
+    const [ran] = (await scene.sweep()).doubts
+    assert.ok(ran)
+    const token = await scene.running('a', { owner: 'o2' })
+    assert.equal((await resolve(scene, ran, 'absent')).outcome, 'kept', 'it runs again')
+    assert.equal((await scene.renew('a', token)).outcome, 'renewed')
+  })
+}
+
+/** A publisher that fell silent, with a call parked behind it. */
+async function silentPublisher(scene: Scene): Promise<Doubt> {
+  await scene.acquire('a')
+  await scene.park('b')
+  await scene.advanceTime(PUBLISH_LEASE_MS + 20)
+  return onlyDoubt(scene)
+}
+
+/** A run whose lease and lock delay are over, with a call parked behind it. */
+async function deadRun(scene: Scene): Promise<Doubt> {
+  await scene.acquire('a')
+  await scene.park('b')
+  await scene.running('a')
+  await scene.advanceTime(LEASE_MS + LOCK_DELAY_MS + 20)
+  return onlyDoubt(scene)
+}
+
+async function onlyDoubt(scene: Scene): Promise<Doubt> {
+  const { doubts } = await scene.sweep()
+  assert.equal(doubts.length, 1)
+  return doubts[0] as Doubt
+}
+
+function resolve(scene: Scene, doubt: Doubt, state: EngineState, maxDeliveries = 3): Promise<ResolveAnswer> {
+  return scene.store.resolve({ doubt, state, maxDeliveries, publishLeaseMs: PUBLISH_LEASE_MS, resultMs: RESULT_MS })
+}

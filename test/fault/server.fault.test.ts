@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict'
+import { Redis } from 'ioredis'
+import pg from 'pg'
+import { type Backend, onAll, startBackend } from '../support/backends.js'
+import { until } from '../support/until.js'
+
+describe('a server', function () {
+  this.timeout(90_000)
+  const backends: Backend[] = []
+  before(async () => void backends.push(await startBackend('redis'), await startBackend('postgres')))
+  after(() => Promise.all(backends.map((backend) => backend.remove())))
+
+  it('[P2] [P13] that crashes and comes back with its data costs a running body nothing', () =>
+    onAll(backends, async (fleet, backend) => {
+      await fleet.worker('w1')
+      await fleet.worker('w2')
+      const publisher = await fleet.publisher()
+      const { id } = await publisher.call({ work: { n: 1, ms: 5000 } })
+      const parked = await publisher.call({ work: { n: 1, ms: 50 }, overlap: 'defer' })
+      await fleet.seen({ id, event: 'tick' })
+      await backend.crash()
+      await backend.restart()
+      await fleet.seen({ id, event: 'end', attempt: 1 })
+      await fleet.seen({ id: parked.id, event: 'end' })
+      assert.equal(fleet.lines(id).filter((line) => line.event === 'start').length, 1)
+    }))
+
+  it('[P2] that ends the barrier’s session costs a running body nothing: its seat is retaken', () =>
+    onAll(
+      backends.filter(({ name }) => name === 'postgres'),
+      async (fleet, backend) => {
+        await fleet.worker('w1')
+        await fleet.worker('w2')
+        const publisher = await fleet.publisher()
+        const { id } = await publisher.call({ work: { n: 1, ms: 4000 } })
+        await fleet.seen({ id, event: 'tick' })
+        const client = new pg.Client(backend.url)
+        await client.connect()
+        try {
+          const [pid, ...others] = await holdersOfSeats(client)
+          assert.ok(pid !== undefined && others.length === 0)
+          await client.query('select pg_terminate_backend($1)', [pid])
+          await until(async () => (await holdersOfSeats(client)).some((each) => each !== pid), {
+            what: 'the seat to be retaken',
+          })
+        } finally {
+          await client.end()
+        }
+        await fleet.seen({ id, event: 'end', attempt: 1 })
+        assert.equal(fleet.lines(id).filter((line) => line.event === 'start').length, 1)
+      },
+    ))
+
+  it('[P7] [P11] that gave the barrier’s seat to somebody else: the body is stopped, and its message runs again', () =>
+    onAll(
+      backends.filter(({ name }) => name === 'postgres'),
+      async (fleet, backend) => {
+        const worker = await fleet.worker('w1')
+        const publisher = await fleet.publisher()
+        const { id } = await publisher.call({ work: { n: 1, ms: 3000 } })
+        await fleet.seen({ id, event: 'tick' })
+        const client = new pg.Client(backend.url)
+        await client.connect()
+        try {
+          const [pid] = await holdersOfSeats(client)
+          const { rows } = await client.query(
+            "select (classid::bigint << 32) | objid::bigint as seat from pg_locks where pid = $1 and locktype = 'advisory'",
+            [pid],
+          )
+          const thief = new pg.Client(backend.url)
+          await thief.connect()
+          // It waits first in line, so the seat is its own the moment the session ends.
+          const taken = thief.query('select pg_advisory_lock($1)', [rows[0].seat])
+          await until(async () => (await client.query('select from pg_locks where not granted')).rows.length > 0, {
+            what: 'the thief to wait',
+          })
+          await client.query('select pg_terminate_backend($1)', [pid])
+          await taken
+          await until(() => fleet.lines(id).some(({ event }) => event === 'stop'), { what: 'the body to be stopped' })
+          await until(() => worker.events.some(({ name }) => name === 'run:lost'), { what: 'the loss to be told' })
+          await thief.end()
+        } finally {
+          await client.end()
+        }
+        await fleet.seen({ id, event: 'end', attempt: 2 })
+      },
+    ))
+
+  it('[P13] that delivers a message a second time while its first body runs starts no second one', () =>
+    onAll(backends, async (fleet, backend) => {
+      await fleet.worker('w1', { concurrency: 1 })
+      const publisher = await fleet.publisher()
+      const { id } = await publisher.call({ work: { n: 1, ms: 10_000 } })
+      await fleet.seen({ id, event: 'tick' })
+      const second = await fleet.worker('w2')
+      const putBack = (): boolean =>
+        second.events.some(({ name, event }) => name === 'run:putBack' && event['id'] === id)
+      await losingJobLock(backend, { app: fleet.app.name, id }, async (lose) => {
+        await until(async () => (await lose()) ?? putBack(), {
+          what: 'the early redelivery',
+          everyMs: 100,
+          timeoutMs: 15_000,
+        })
+      })
+      await fleet.seen({ id, event: 'end', attempt: 1 })
+      assert.equal(fleet.lines(id).filter((line) => line.event === 'start').length, 1)
+    }))
+})
+
+async function holdersOfSeats(client: pg.Client): Promise<number[]> {
+  const { rows } = await client.query(
+    "select pid from pg_locks where locktype = 'advisory' and objsubid = 1 and granted",
+  )
+  return rows.map(({ pid }) => pid as number)
+}
+
+/** As if the worker that has the message had not renewed the engine's own lock; it would, so it is lost again and again. */
+async function losingJobLock(
+  backend: Backend,
+  of: { app: string; id: string },
+  work: (lose: () => Promise<undefined>) => Promise<void>,
+): Promise<void> {
+  if (backend.name === 'redis') {
+    const client = new Redis(backend.url)
+    const lose = async (): Promise<undefined> => void (await client.del(`{${of.app}}:default:m-${of.id}:lock`))
+    await work(lose).finally(() => client.quit())
+    return
+  }
+  const client = new pg.Client(backend.url)
+  await client.connect()
+  const text = 'update bullmq.job set locked_until_ms = 1, stalled_marked = true where id = $1 and state = $2'
+  const lose = async (): Promise<undefined> => void (await client.query(text, [`m-${of.id}`, 'active']))
+  await work(lose).finally(() => client.end())
+}

@@ -1,0 +1,244 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type App, Rejected, type Revoked, type TaskFailed } from '../../src/index.js'
+import type { AppEvents } from '../../src/task-base/event.js'
+import { type RunningWorker, startWorker } from '../../src/worker/worker.js'
+import type { BodyLine } from '../support/flow-app.js'
+import { startPostgres } from '../support/postgres-server.js'
+import { startRedis } from '../support/redis-server.js'
+import { until } from '../support/until.js'
+
+const MODULE = fileURLToPath(new URL('../support/flow-app.js', import.meta.url))
+
+interface Place {
+  readonly url: string
+  stop(): Promise<void>
+}
+
+const PLACES: Record<string, () => Promise<Place>> = {
+  memory: async () => ({ url: 'memory:', stop: async () => {} }),
+  redis: startRedis,
+  postgres: startPostgres,
+}
+
+for (const [name, startServer] of Object.entries(PLACES)) {
+  describe(`a guarded task from call to result, on ${name}`, function () {
+    this.timeout(60_000)
+    let server: Place
+    let folder: string
+    let app: App
+    let worker: RunningWorker
+    let flow: typeof import('../support/flow-app.js')
+    const events: { name: keyof AppEvents; id: string }[] = []
+
+    before(async () => {
+      server = await startServer()
+      folder = mkdtempSync(join(tmpdir(), 'beatlock-flow-'))
+      process.env['FLOW_APP'] = `flow-${name}`
+      process.env['FLOW_BROKER'] = server.url
+      process.env['FLOW_LOG'] = join(folder, 'bodies')
+      writeFileSync(process.env['FLOW_LOG'], '')
+      // A module of its own for each broker: an app reads its options once.
+      const module = `${MODULE}?${name}`
+      flow = (await import(module)) as typeof flow
+      app = flow.app
+      app.configure()
+      worker = await startWorker({
+        app,
+        module: MODULE,
+        name: `w1@${name}`,
+        concurrency: 3,
+        pool: 'prefork',
+        queues: ['default'],
+        softTimeLimitMs: null,
+        timeLimitMs: null,
+      })
+      for (const each of ['run:started', 'run:ended', 'run:crashed', 'run:duplicate', 'run:retried'] as const) {
+        app.on(each, (event) => events.push({ name: each, id: event.id }))
+      }
+    })
+
+    after(async () => {
+      await worker?.stop('warm')
+      await server?.stop()
+      rmSync(folder, { recursive: true, force: true })
+    })
+
+    afterEach(async () => {
+      await until(async () => (await app.locks.list().next()).done, { what: 'no lock to be left' })
+    })
+
+    const bodies = (id: string): BodyLine[] =>
+      readFileSync(join(folder, 'bodies'), 'utf8')
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as BodyLine)
+        .filter((line) => line.id === id)
+    const started = (id: string): Promise<unknown> => until(() => bodies(id).length > 0, { what: `the body of ${id}` })
+
+    it('runs and gives its value back', async () => {
+      const result = await flow.slow.delay({ n: 1 })
+      assert.equal(result.outcome, 'published')
+      assert.equal(await result.get({ timeout: '20s' }), 1)
+      assert.equal(await result.state(), 'SUCCESS')
+      const [start, end] = bodies(result.id)
+      assert.equal(start?.event, 'start')
+      assert.ok(Number.isSafeInteger(start.token))
+      assert.equal(end?.event, 'end')
+    })
+
+    it('runs a plain task, and one that publishes a guarded call from its child', async () => {
+      const text = { text: 'a\u0000é\u2028', list: [1, null, { b: 1, a: 2 }] }
+      const echoed = await (await flow.plain.delay(text)).get({ timeout: '20s' })
+      assert.equal(JSON.stringify(echoed), JSON.stringify(text))
+      const result = await flow.publisher.delay(77)
+      assert.equal(await result.get({ timeout: '20s' }), 'published')
+    })
+
+    it('[P12] refuses a second call while the first is running, and takes it when that has ended', async () => {
+      const first = await flow.slow.delay({ n: 2, ms: 400 })
+      await started(first.id)
+      assert.equal(await first.state(), 'STARTED')
+      const second = await flow.slow.delay({ n: 2 })
+      assert.equal(second.outcome, 'rejected')
+      assert.equal(second.holder?.id, first.id)
+      assert.equal(second.holder?.worker, `w1@${name}`)
+      await assert.rejects(second.get(), Rejected)
+      await first.get({ timeout: '20s' })
+      const third = await flow.slow.delay({ n: 2 })
+      assert.equal(await third.get({ timeout: '20s' }), 2)
+    })
+
+    it('[P18] runs one deferred call after the holder; later ones follow it to its value', async () => {
+      const defer = { once: { overlap: 'defer' } } as const
+      const first = await flow.slow.applyAsync([{ n: 3, ms: 400 }], defer)
+      const second = await flow.slow.applyAsync([{ n: 3, ms: 1 }], defer)
+      const third = await flow.slow.applyAsync([{ n: 3, ms: 1 }], defer)
+      assert.deepEqual([first.outcome, second.outcome, third.outcome], ['published', 'parked', 'coalesced'])
+      assert.equal(await third.get({ timeout: '20s' }), 3)
+      const [, ended] = bodies(first.id)
+      const [begun] = bodies(second.id)
+      assert.ok(
+        ended && begun && BigInt(begun.ns) > BigInt(ended.ns),
+        'the parked call began after the holder had ended',
+      )
+      assert.ok((begun.token ?? 0) > (ended.token ?? 0), '[P3] with a higher token')
+      assert.equal(bodies(third.id).length, 0)
+    })
+
+    it('[P8] [P13] a killed child’s key is queued for its own message, which runs again under a higher token', async () => {
+      const crashed = new Promise<AppEvents['run:crashed']>((resolve) => app.on('run:crashed', resolve))
+      const result = await flow.crashOnce.delay({ n: 4, ms: 200 })
+      const { ms } = await crashed
+      assert.ok(ms < 1000, `queued ${ms} ms after the exit was seen`)
+      assert.equal((await flow.crashOnce.delay({ n: 4 })).outcome, 'rejected', '[P12] its key is kept')
+      assert.equal(await result.get({ timeout: '30s' }), 4)
+      const [first, second, end] = bodies(result.id)
+      assert.deepEqual([first?.attempt, second?.attempt, end?.event], [1, 2, 'end'])
+      assert.ok((second?.token ?? 0) > (first?.token ?? 0))
+    })
+
+    it('gives a message up that kills its process each time', async () => {
+      const result = await flow.crashAlways.delay({ n: 5 })
+      await assert.rejects(result.get({ timeout: '30s' }), (error: TaskFailed) => error.code === 'MAX_DELIVERIES')
+      assert.equal(bodies(result.id).length, 3)
+    })
+
+    it('[P12] keeps the key through retries and their countdowns', async () => {
+      const result = await flow.retryTwice.delay({ n: 6, ms: 300 })
+      await until(() => events.some((event) => event.name === 'run:retried' && event.id === result.id))
+      assert.equal(await result.state(), 'RETRY')
+      assert.equal((await flow.retryTwice.delay({ n: 6 })).outcome, 'rejected')
+      assert.equal(await result.get({ timeout: '20s' }), 6)
+      const starts = bodies(result.id).filter((line) => line.event === 'start')
+      assert.deepEqual(
+        starts.map((line) => line.attempt),
+        [1, 2, 3],
+      )
+    })
+
+    it('kills a spinning body at its hard limit and frees its key', async () => {
+      const result = await flow.spin.delay({ n: 7 })
+      await assert.rejects(result.get({ timeout: '20s' }), (error: TaskFailed) => error.code === 'TIME_LIMIT')
+      assert.equal(await result.state(), 'FAILURE')
+      assert.equal(bodies(result.id).length, 1)
+    })
+
+    it('carries a task’s error to its caller', async () => {
+      const result = await flow.fail.delay({ n: 8 })
+      await assert.rejects(result.get({ timeout: '20s' }), (error: TaskFailed) => {
+        const cause = error.cause as Error
+        return error.code === 'TASK_ERROR' && cause.name === 'RangeError' && cause.message === 'as it must'
+      })
+    })
+
+    it('[P10] records an expired call as expired and frees its key', async () => {
+      const result = await flow.slow.applyAsync([{ n: 9 }], { countdown: '400ms', expires: '100ms' })
+      await assert.rejects(result.get({ timeout: '20s' }), (error: Revoked) => error.code === 'EXPIRED')
+      assert.equal(await result.state(), 'REVOKED')
+      assert.equal(bodies(result.id).length, 0)
+    })
+
+    it('starts a call with a countdown not before its time', async () => {
+      const at = Date.now()
+      const result = await flow.slow.applyAsync([{ n: 10 }], { countdown: '700ms' })
+      await result.get({ timeout: '20s' })
+      assert.ok(Date.now() - at >= 690)
+    })
+
+    it('[P9] clears a running lock only with force; then its body is stopped before the next begins', async () => {
+      const result = await flow.slow.delay({ n: 11, ms: 30_000 })
+      await started(result.id)
+      const { value: lock } = await app.locks.list().next()
+      assert.ok(lock)
+      const left = await app.locks.clear(lock.key)
+      assert.deepEqual(
+        left.kept.map((holder) => holder.id),
+        [result.id],
+      )
+      const cancelled = await app.locks.clear(lock.key, { force: true })
+      assert.deepEqual(
+        cancelled.cancelled.map((holder) => holder.id),
+        [result.id],
+      )
+      await assert.rejects(result.get({ timeout: '20s' }), (error: Revoked) => error.code === 'CLEARED')
+      const next = await flow.slow.delay({ n: 11 })
+      assert.equal(await next.get({ timeout: '20s' }), 11)
+    })
+
+    it('[P8] a publisher that died before its message was with the engine holds the key for a bounded time', async () => {
+      const { store } = await app.connection()
+      const message = await app.message(app.tasks.get('slow') as never, [{ n: 12 }], { id: 'died-early' })
+      const { key, label, limit, mode, timeoutMs } = message.lock
+      const terms = {
+        task: 'slow',
+        label,
+        queue: 'default',
+        limit,
+        mode,
+        timeoutMs,
+        guarded: true,
+        notBefore: null,
+        expiresAt: null,
+      }
+      const ref = { key, messageId: message.id, round: 0 }
+      await store.acquire({
+        ...ref,
+        terms,
+        whenHeld: { do: 'refuse' },
+        publishLeaseMs: 1500,
+        message: '',
+        resultMs: 60_000,
+      })
+      assert.equal((await flow.slow.delay({ n: 12 })).outcome, 'rejected')
+      const next = await until(async () => {
+        const result = await flow.slow.delay({ n: 12 })
+        return result.outcome === 'published' ? result : undefined
+      })
+      assert.equal(await next.get({ timeout: '20s' }), 12)
+    })
+  })
+}

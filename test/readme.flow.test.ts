@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Command, type Ended, startCommand, startScript } from './cli/command.js'
+import { projectRoot } from './support/project-root.js'
+import { type RedisServer, startRedis } from './support/redis-server.js'
+
+const readme = readFileSync(join(projectRoot(), 'README.md'), 'utf8')
+const [appCode = '', callCode = '', , entryCode = ''] = blocks('js')
+const [worker = [], call = [], list = []] = commands(blocks('sh')[0] ?? '')
+
+describe("the README's code, on a real server", function () {
+  this.timeout(60_000)
+  let server: RedisServer
+  let folder: string
+  const started: Command[] = []
+
+  before(async () => {
+    server = await startRedis()
+    // Inside the repository, where `beatlock` is this very package.
+    mkdirSync(join(projectRoot(), '.build'), { recursive: true })
+    folder = mkdtempSync(join(projectRoot(), '.build', 'readme-'))
+    put('app.js', appCode)
+    put(
+      'call.js',
+      `import { app, refresh } from './app.js'\n${callCode}console.log(result.outcome, value)\nawait app.close()\n`,
+    )
+    put('nightly.js', `import { App } from 'beatlock'\n${entryCode}export { nightly as app }\n`)
+    await start(worker).saw('entry refresh-7: feeds.refresh, every 5m')
+  })
+
+  after(async () => {
+    try {
+      for (const { child } of started) child.kill('SIGTERM')
+      for (const { ended } of started) assert.equal((await ended).code, 0)
+    } finally {
+      for (const { child } of started) child.kill('SIGKILL')
+      await server?.stop()
+      if (folder) rmSync(folder, { recursive: true, force: true })
+    }
+  })
+
+  it('calls the task of its first lines and prints its value', async () => {
+    const { code, stdout, stderr } = await run(call)
+    assert.equal(code, 0, stderr)
+    assert.match(stdout, /^published feeds\.refresh as \S+\n"feed 7 is fresh, token \d+"\n$/)
+  })
+
+  it('calls from code: waits for a result, defers by a countdown, sends by name', async () => {
+    const { code, stdout, stderr } = await startScript(join(folder, 'call.js'), [], here()).ended
+    assert.equal(code, 0, stderr)
+    assert.match(stdout, /^published feed 7 is fresh, token \d+\n$/)
+  })
+
+  it('lists what is locked, here the call that counts down in a queue without a worker', async () => {
+    const { code, stdout, stderr } = await run(list)
+    assert.equal(code, 0, stderr)
+    assert.match(stdout, /^LABEL .*\nfeeds\.refresh feedId=7 +queued .* no \(no worker consumes slow\) /)
+    assert.match(stderr, new RegExp(`locks of all apps on redis://127\\.0\\.0\\.1:${server.port}`))
+  })
+
+  it('serves the entry of the section on beat', async () => {
+    await start(['-A', './nightly.js', 'beat']).saw(
+      /entry report: reports\.daily, .*Europe\/Berlin, overlap skip, next /,
+    )
+  })
+
+  function put(name: string, code: string): void {
+    assert.notEqual(code.trim(), '')
+    writeFileSync(join(folder, name), code)
+  }
+
+  function here() {
+    return { cwd: folder, env: { BEATLOCK_BROKER: server.url } }
+  }
+
+  function start(args: readonly string[]): Command {
+    const command = startCommand(args, 'beatlock', here())
+    started.push(command)
+    return command
+  }
+
+  function run(args: readonly string[]): Promise<Ended> {
+    return startCommand(args, 'beatlock', here()).ended
+  }
+})
+
+/** The fenced blocks of one language, in order. */
+function blocks(language: string): string[] {
+  return [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map((match) => match[1] ?? '')
+}
+
+/** The arguments of each `npx beatlock`, as a shell takes them. */
+function commands(shell: string): string[][] {
+  return [...shell.matchAll(/^npx beatlock (.*?)(?:\s+#.*)?$/gm)].map(([, text = '']) =>
+    [...text.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, bare]) => quoted ?? bare ?? ''),
+  )
+}

@@ -1,0 +1,67 @@
+import { type Fleet, startFleet } from './fleet.js'
+import { type PostgresServer, startPostgres } from './postgres-server.js'
+import { type RedisServer, startRedis } from './redis-server.js'
+
+/** A server of either kind, its data kept over a restart. */
+export interface Backend {
+  readonly name: 'redis' | 'postgres'
+  readonly url: string
+  /** Of its listener on the loopback. */
+  readonly port: number
+  /** Redis: SIGKILL, the append-only file has everything. Postgres: immediate shutdown, as after a crash. */
+  crash(): Promise<void>
+  restart(): Promise<void>
+  remove(): Promise<void>
+}
+
+export async function startBackend(name: Backend['name']): Promise<Backend> {
+  return name === 'redis' ? onRedis(await startRedis({ appendonly: true })) : onPostgres(await startPostgres())
+}
+
+function onRedis(server: RedisServer): Backend {
+  return {
+    name: 'redis',
+    url: server.url,
+    port: server.port,
+    crash: async () => void process.kill(server.pid, 'SIGKILL'),
+    restart: () => server.restart(),
+    remove: () => server.stop(),
+  }
+}
+
+function onPostgres(server: PostgresServer): Backend {
+  return {
+    name: 'postgres',
+    url: server.url,
+    port: server.connection.port,
+    crash: () => server.stop('immediate'),
+    restart: () => server.restart(),
+    remove: () => server.remove(),
+  }
+}
+
+/** A fault, on one backend; its fleet is ended and checked by the caller. */
+export type Scene = (fleet: Fleet, backend: Backend) => Promise<void>
+
+/**
+ * Plays a scene on all backends at once, since most of it is waiting for leases; then all comes to rest and is checked.
+ * Fails with what is wrong, and where.
+ */
+export async function onAll(backends: readonly Backend[], scene: Scene): Promise<void> {
+  const played = await Promise.allSettled(backends.map((backend) => playOn(backend, scene)))
+  const wrong = played.flatMap((each, at) =>
+    each.status === 'rejected' ? [`on ${backends[at]?.name}: ${(each.reason as Error).stack}`] : [],
+  )
+  if (wrong.length > 0) throw new Error(wrong.join('\n'))
+}
+
+async function playOn(backend: Backend, scene: Scene): Promise<void> {
+  const fleet = startFleet({ url: backend.url })
+  try {
+    await scene(fleet, backend)
+    const wrong = await fleet.check()
+    if (wrong.length > 0) throw new Error(wrong.join('\n'))
+  } finally {
+    await fleet.end()
+  }
+}

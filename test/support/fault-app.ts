@@ -1,0 +1,53 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { App, QueueOnce } from '../../src/index.js'
+import { type BodyName, writeLine } from './body-log.js'
+
+/** The app of the fault tests: its bodies write down what they do. Named and placed by the environment. */
+export const app = new App(process.env['FAULT_APP'] ?? 'fault', {
+  broker: process.env['FAULT_BROKER'] ?? 'memory:',
+  locks: { lease: '5s' },
+})
+
+export interface Work {
+  readonly n: number
+  /** How long the body takes. */
+  readonly ms: number
+  /** `sleep` heeds its signal, `deaf` does not, `spin` blocks its loop; `crash` kills itself at its first start. */
+  readonly how?: 'sleep' | 'deaf' | 'spin' | 'crash'
+}
+
+const TICK_MS = 20
+
+class Works extends QueueOnce {
+  readonly name = 'work'
+  readonly once = { keys: ['n'], overlap: 'skip' } as const
+
+  async run(work: Work): Promise<number> {
+    const { id, attempt, lock, signal } = this.request
+    if (!lock) throw new Error('a guarded body has a lock')
+    const body: BodyName = { key: lock.key, token: lock.token, id, attempt }
+    const file = process.env['FAULT_LOG'] ?? '/dev/null'
+    writeLine(file, body, 'start')
+    if (work.how === 'crash' && attempt === 1) process.kill(process.pid, 'SIGKILL')
+    const heeds = work.how !== 'deaf' && work.how !== 'spin'
+    const until = performance.now() + work.ms
+    while (performance.now() < until) {
+      if (heeds && signal.aborted) break
+      writeLine(file, body, 'tick')
+      const pauseMs = Math.min(TICK_MS, until - performance.now())
+      if (work.how === 'spin') spin(pauseMs)
+      else await sleep(Math.max(1, pauseMs))
+    }
+    const stopped = heeds && signal.aborted
+    writeLine(file, body, stopped ? 'stop' : 'end')
+    if (stopped) throw signal.reason
+    return work.n
+  }
+}
+
+function spin(ms: number): void {
+  const until = performance.now() + ms
+  while (performance.now() < until);
+}
+
+export const work = app.register(Works)

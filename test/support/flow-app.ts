@@ -1,0 +1,167 @@
+import { appendFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { App, QueueOnce, Task } from '../../src/index.js'
+
+/** The app of the flow tests, loaded by the test, by workers and by their children alike; named and placed by the environment. */
+export const app = new App(process.env['FLOW_APP'] ?? 'flow', {
+  broker: process.env['FLOW_BROKER'] ?? 'memory:',
+  locks: { lease: '5s' },
+})
+
+export interface BodyLine {
+  readonly task: string
+  readonly key: string | null
+  readonly token: number | null
+  readonly id: string
+  readonly attempt: number
+  readonly event: 'start' | 'end'
+  readonly ns: string
+  readonly pid: number
+}
+
+interface Work {
+  readonly n: number
+  readonly ms?: number
+  readonly tag?: string
+}
+
+abstract class Logged extends QueueOnce {
+  abstract work(work: Work): unknown
+
+  async run(work: Work): Promise<unknown> {
+    this.#log('start')
+    try {
+      return await this.work(work)
+    } finally {
+      this.#log('end')
+    }
+  }
+
+  #log(event: BodyLine['event']): void {
+    const { id, attempt, lock } = this.request
+    const line = { task: this.name, key: lock?.key ?? null, token: lock?.token ?? null, id, attempt, event }
+    const whole = { ...line, ns: String(process.hrtime.bigint()), pid: process.pid }
+    appendFileSync(process.env['FLOW_LOG'] ?? '/dev/null', `${JSON.stringify(whole)}\n`)
+  }
+}
+
+class Slow extends Logged {
+  readonly name = 'slow'
+  readonly once = { keys: ['n'], overlap: 'skip' } as const
+  async work({ n, ms = 0 }: Work): Promise<number> {
+    await sleep(ms, undefined, { signal: this.request.signal })
+    return n
+  }
+}
+
+class CrashOnce extends Logged {
+  readonly name = 'crash.once'
+  readonly once = { keys: ['n'], overlap: 'skip' } as const
+  async work({ n, ms = 0 }: Work): Promise<number> {
+    if (this.request.attempt === 1) process.kill(process.pid, 'SIGKILL')
+    await sleep(ms)
+    return n
+  }
+}
+
+class CrashAlways extends Logged {
+  readonly name = 'crash.always'
+  readonly once = { keys: ['n'], overlap: 'skip' } as const
+  work(): void {
+    process.kill(process.pid, 'SIGKILL')
+  }
+}
+
+class RetryTwice extends Logged {
+  readonly name = 'retry.twice'
+  readonly once = { keys: ['n'], overlap: 'skip' } as const
+  work({ n, ms = 0 }: Work): number {
+    if (this.request.attempt <= 2) this.retry({ countdown: `${ms}ms`, cause: new Error('not yet') })
+    return n
+  }
+}
+
+class Spin extends Logged {
+  readonly name = 'spin'
+  readonly once = { keys: ['n'], overlap: 'skip' } as const
+  readonly timeLimit = '300ms'
+  work(): never {
+    for (;;);
+  }
+}
+
+class Fail extends Logged {
+  readonly name = 'fail'
+  readonly once = { keys: ['n'], overlap: 'skip' } as const
+  work(): never {
+    throw new RangeError('as it must')
+  }
+}
+
+/** Calls of one `n` share a key; each gives its own tag back. */
+abstract class Tagged extends Logged {
+  async work({ tag, ms = 0 }: Work): Promise<string> {
+    await sleep(ms, undefined, { signal: this.request.signal })
+    return tag ?? ''
+  }
+}
+
+class Tag extends Tagged {
+  readonly name = 'tag'
+  readonly once = { keys: ['n'], overlap: 'skip' } as const
+}
+
+class Pair extends Tagged {
+  readonly name = 'pair'
+  readonly once = { keys: ['n'], overlap: 'skip', limit: 2 } as const
+}
+
+class UntilExecuting extends Tagged {
+  readonly name = 'until.executing'
+  readonly once = { keys: ['n'], overlap: 'skip', unlockBeforeRun: true } as const
+}
+
+class WhileExecuting extends Tagged {
+  readonly name = 'while.executing'
+  readonly once = { keys: ['n'], overlap: 'skip', mode: 'whileExecuting' } as const
+}
+
+class UntilAndWhileExecuting extends Tagged {
+  readonly name = 'until.and.while.executing'
+  readonly once = { keys: ['n'], overlap: 'skip', mode: 'untilAndWhileExecuting' } as const
+}
+
+class UntilExpired extends Tagged {
+  readonly name = 'until.expired'
+  readonly once = { keys: ['n'], overlap: 'skip', mode: 'untilExpired', timeout: '1500ms' } as const
+}
+
+class Plain extends Task {
+  readonly name = 'plain'
+  run(x: unknown): unknown {
+    return x
+  }
+}
+
+class Publisher extends Task {
+  readonly name = 'publisher'
+  async run(n: number): Promise<string> {
+    const result = await slow.delay({ n })
+    return result.outcome
+  }
+}
+
+export const slow = app.register(Slow)
+export const crashOnce = app.register(CrashOnce)
+export const crashAlways = app.register(CrashAlways)
+export const retryTwice = app.register(RetryTwice)
+export const spin = app.register(Spin)
+export const fail = app.register(Fail)
+export const tag = app.register(Tag)
+export const pair = app.register(Pair)
+export const untilExecuting = app.register(UntilExecuting)
+export const whileExecuting = app.register(WhileExecuting)
+export const untilAndWhileExecuting = app.register(UntilAndWhileExecuting)
+export const untilExpired = app.register(UntilExpired)
+export const plain = app.register(Plain)
+export const publisher = app.register(Publisher)

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { startScript } from '../cli/command.js'
+import { projectRoot } from '../support/project-root.js'
+
+const USER = `
+import { App, QueueOnce } from 'beatlock'
+import { lockStoreContract } from 'beatlock/testing'
+class Refresh extends QueueOnce {
+  readonly name = 'refresh'
+  async run(feed: { feedId: number }) { return feed.feedId }
+}
+export const refresh = new App('shop').register(Refresh)
+export const fresh: Promise<number> = refresh.delay({ feedId: 7 }).then((result) => result.get())
+export const contract = lockStoreContract
+`
+const OPTIONS = { module: 'nodenext', target: 'es2022', strict: true, skipLibCheck: false, types: [], noEmit: true }
+
+describe('the published types', function () {
+  this.timeout(60_000)
+  let folder: string
+  before(() => {
+    mkdirSync(join(projectRoot(), '.build'), { recursive: true })
+    folder = mkdtempSync(join(projectRoot(), '.build', 'types-'))
+  })
+  after(() => rmSync(folder, { recursive: true, force: true }))
+
+  it("satisfy a strict compiler that checks libraries and has not been given Node's types", async () => {
+    writeFileSync(join(folder, 'user.ts'), USER)
+    writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: OPTIONS, include: ['user.ts'] }))
+    const tsc = join(projectRoot(), 'node_modules/typescript/bin/tsc')
+    const { code, stdout } = await startScript(tsc, ['-p', folder]).ended
+    assert.equal(code, 0, stdout)
+  })
+})

@@ -1,0 +1,91 @@
+import { App, currentRequest, QueueOnce, Task } from '../../src/index.js'
+
+/** Compiled, never run: what the compiler must accept and refuse. */
+type Feed = { feedId: number; full?: boolean }
+
+class RefreshFeed extends QueueOnce {
+  readonly name = 'feeds.refresh'
+  readonly defaults = { full: false }
+  readonly once = { keys: ['feedId'], timeout: '1h', overlap: 'skip' } as const
+  async run(feed: Feed): Promise<number> {
+    this.request.signal.throwIfAborted()
+    return feed.feedId
+  }
+}
+
+class Report extends QueueOnce {
+  readonly name = 'report'
+  readonly params = ['day', 'force'] as const
+  readonly once = { keys: ['day'], timeout: 60 } as const
+  run(day: string, force = false): string {
+    return force ? `${day}!` : day
+  }
+}
+
+class Plain extends Task {
+  readonly name = 'plain'
+  run(): void {}
+}
+
+class BadKey extends QueueOnce {
+  readonly name = 'bad.key'
+  readonly once = { keys: ['feedID'] } as const
+  run(feed: Feed): number {
+    return feed.feedId
+  }
+}
+
+class BadOption extends QueueOnce {
+  readonly name = 'bad.option'
+  readonly once = { keys: [], timeoutt: '1h' } as const
+  run(): void {}
+}
+
+class BadOverlap extends QueueOnce {
+  readonly name = 'bad.overlap'
+  // @ts-expect-error: 'jump' is no overlap policy.
+  readonly once = { overlap: 'jump' } as const
+  run(): void {}
+}
+
+export async function accepted(): Promise<void> {
+  const app = new App('shop', { broker: 'memory:' })
+  const refresh = app.register(RefreshFeed)
+  const result = await refresh.delay({ feedId: 7 })
+  const value: number = await result.get({ timeout: '30s' })
+  const report = app.register(Report)
+  const day: string = await (
+    await report.applyAsync(['2026-01-01', true], { countdown: '5m', once: { overlap: 'defer' } })
+  ).get()
+  app.register(Plain)
+  app.register(BadOverlap)
+  const ping = app.task('ping', { once: { keys: ['host'] } }, async (target: { host: string }) => {
+    currentRequest().signal.throwIfAborted()
+    return target.host
+  })
+  const host: string = await (await ping.delay({ host: 'a' })).get()
+  app.addPeriodicTask('5m', refresh.s({ feedId: 7 }), { name: 'refresh-7', once: { overlap: 'defer' } })
+  void [value, day, host]
+}
+
+export async function refused(): Promise<void> {
+  const app = new App('shop')
+  // @ts-expect-error: once.keys names 'feedID', run() has 'feedId'.
+  app.register(BadKey)
+  // @ts-expect-error: once has no option 'timeoutt'.
+  app.register(BadOption)
+  const refresh = app.register(RefreshFeed)
+  // @ts-expect-error: feedId is a number.
+  await refresh.delay({ feedId: '7' })
+  // @ts-expect-error: there is one argument.
+  await refresh.delay({ feedId: 7 }, 1)
+  // @ts-expect-error: the result is a number.
+  const text: string = await (await refresh.delay({ feedId: 7 })).get()
+  // @ts-expect-error: a duration needs a unit.
+  await refresh.applyAsync([{ feedId: 7 }], { countdown: 'soon' })
+  // @ts-expect-error: 'hostname' is no argument.
+  app.task('ping', { once: { keys: ['hostname'] } }, (target: { host: string }) => target.host)
+  // @ts-expect-error: the app has no option 'brokr'.
+  new App('x', { brokr: 'memory:' })
+  void text
+}

@@ -1,0 +1,297 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { openLockStore } from '../../adapters/memory/lock-store.js'
+import { memoryServer } from '../../adapters/memory/server.js'
+import { type Keeper, startKeeper } from '../../src/lock/keeper.js'
+import { monotonicNs } from '../../src/lock/trust.js'
+import type { BodyEnd } from '../../src/task-base/body.js'
+import { type PreforkOptions, PreforkPool } from '../../src/worker/prefork-pool.js'
+import { until } from '../support/until.js'
+import { bodyOf } from './fixture/body.js'
+
+const RUNNER = new URL('./fixture/runner.js', import.meta.url).href
+
+describe('PreforkPool', () => {
+  let keeper: Keeper
+  let folder: string
+  const pools: PreforkPool[] = []
+  const troubles: Error[] = []
+
+  before(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'beatlock-test-'))
+    const store = openLockStore({ server: memoryServer(), app: 'pool' })
+    keeper = await startKeeper({ locks: { store }, leaseMs: 5000, worker: null, onTrouble: () => {} })
+  })
+  after(async () => {
+    await keeper.close()
+    rmSync(folder, { recursive: true })
+  })
+  afterEach(async () => {
+    troubles.length = 0
+    for (const pool of pools.splice(0)) {
+      const pids = pool.children().map(({ pid }) => pid)
+      await pool.close('now')
+      assert.deepEqual(pids.filter(lives), [])
+    }
+  })
+
+  function create(more: Partial<PreforkOptions> = {}): PreforkPool {
+    const pool = new PreforkPool({
+      size: 1,
+      feed: keeper.feed,
+      runner: RUNNER,
+      spec: {},
+      onAsk: async (call) => ({ heard: call }),
+      onTrouble: (error) => troubles.push(error),
+      ...more,
+    })
+    pools.push(pool)
+    return pool
+  }
+
+  async function started(more: Partial<PreforkOptions> = {}): Promise<PreforkPool> {
+    const pool = create(more)
+    await pool.start()
+    return pool
+  }
+
+  function killed(end: BodyEnd): Extract<BodyEnd, { end: 'killed' }> {
+    assert.equal(end.end, 'killed')
+    return end as Extract<BodyEnd, { end: 'killed' }>
+  }
+
+  it('is ready when started, and runs one body at a time in each child', async () => {
+    const pool = await started({ size: 2 })
+    assert.equal(pool.free(), 2)
+    const ends = [1, 2, 3].map(() => pool.run(bodyOf('pid')))
+    assert.equal(pool.free(), 0)
+    const pids = (await Promise.all(ends)).map((end) => end.end === 'returned' && Number(end.result))
+    assert.equal(new Set(pids).size, 2)
+    assert.equal(pool.free(), 2)
+  })
+
+  it('answers what the body returned or threw', async () => {
+    const pool = await started()
+    assert.deepEqual(await pool.run(bodyOf('echo', [{ a: 1 }])), { end: 'returned', result: '{"a":1}' })
+    assert.deepEqual(await pool.run(bodyOf('echo')), { end: 'returned', result: null })
+    const end = await pool.run(bodyOf('throw'))
+    const { stack, ...error } = JSON.parse(end.end === 'threw' ? end.error : '{}')
+    assert.match(stack, /runner/)
+    assert.deepEqual(error, { name: 'TypeError', message: 'no such feed', code: 'NO_FEED' })
+  })
+
+  it('[P8] a child killed from outside ends its body within 200 ms and is replaced', async () => {
+    const pool = await started()
+    const file = join(folder, 'killed')
+    const run = pool.run(bodyOf('spin', [file]))
+    await until(() => existsSync(file))
+    const { pid } = pool.children()[0] ?? assert.fail()
+    const killedNs = monotonicNs()
+    process.kill(pid, 'SIGKILL')
+    const end = killed(await run)
+    const ms = Number(monotonicNs() - killedNs) / 1e6
+    assert.ok(ms < 1000, `took ${ms} ms`)
+    assert.equal(end.why, 'crashed')
+    assert.equal(end.detail, 'SIGKILL')
+    assert.ok(end.exitSeenNs > killedNs)
+    assert.deepEqual(await pool.run(bodyOf('echo', [1])), { end: 'returned', result: '1' })
+    assert.notEqual(pool.children()[0]?.pid, pid)
+  })
+
+  it('names exit code and last words of a child that ended itself', async () => {
+    const pool = await started()
+    const end = killed(await pool.run(bodyOf('complainAndExit')))
+    assert.equal(end.why, 'crashed')
+    assert.equal(end.detail, 'exit code 3: the disk is on fire')
+  })
+
+  it('[P13] a child that dies right after its verdict has returned: its body is not run again', async () => {
+    const pool = await started()
+    for (let round = 0; round < 5; round += 1) {
+      await until(() => pool.free() === 1)
+      const pid = pool.children()[0]?.pid
+      const run = pool.run(bodyOf('returnAndDie', [round]))
+      // Verdict and death are both there when this loop looks again.
+      setImmediate(() => block(100))
+      assert.deepEqual(await run, { end: 'returned', result: String(round) })
+      await until(() => pool.children()[0]?.pid !== pid)
+    }
+  })
+
+  it('an idle child that dies is replaced and nobody is told', async () => {
+    const pool = await started()
+    const { pid } = pool.children()[0] ?? assert.fail()
+    process.kill(pid, 'SIGKILL')
+    await until(() => !lives(pid))
+    assert.deepEqual(await pool.run(bodyOf('echo', [1])), { end: 'returned', result: '1' })
+  })
+
+  it('a hard limit ends a body that spins, with all that it started', async () => {
+    const pool = await started()
+    const file = join(folder, 'grandchild')
+    const end = killed(await pool.run(bodyOf('spinWithGrandchild', [file], { hardLimitMs: 500 })))
+    assert.equal(end.why, 'time_limit')
+    assert.equal(runs(Number(readFileSync(file, 'utf8'))), false)
+  })
+
+  it('a child killed alone takes what its body started with it', async () => {
+    const pool = await started()
+    const file = join(folder, 'orphan')
+    const run = pool.run(bodyOf('spinWithGrandchild', [file]))
+    const grandchild = await until(() => (existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0))
+    process.kill(pool.children()[0]?.pid ?? 0, 'SIGKILL')
+    killed(await run)
+    assert.equal(runs(grandchild), false)
+  })
+
+  it('a soft limit aborts with SOFT_TIME_LIMIT, a lost lock with LOCK_LOST', async () => {
+    const pool = await started()
+    const soft = await pool.run(bodyOf('untilAborted', [], { softLimitMs: 50 }))
+    assert.deepEqual(soft, { end: 'returned', result: '"SOFT_TIME_LIMIT"' })
+    const file = join(folder, 'aborted')
+    const body = bodyOf('untilAborted', [file])
+    const run = pool.run(body)
+    await until(() => existsSync(file))
+    pool.abort(body.runId, 'lost')
+    assert.deepEqual(await run, { end: 'returned', result: '"LOCK_LOST"' })
+  })
+
+  it('kills a running body and one that waits for a place', async () => {
+    const pool = await started()
+    const [running, waiting] = [bodyOf('spin'), bodyOf('echo')]
+    const ends = [pool.run(running), pool.run(waiting)]
+    pool.kill(waiting.runId, 'cancelled')
+    pool.kill(running.runId, 'lost')
+    const [first, second] = (await Promise.all(ends)).map(killed)
+    assert.equal(first?.why, 'lost')
+    assert.equal(second?.why, 'cancelled')
+    assert.deepEqual(await pool.run(bodyOf('echo', [1])), { end: 'returned', result: '1' })
+  })
+
+  it('a body asks its parent and gets the answer', async () => {
+    const pool = await started()
+    assert.deepEqual(await pool.run(bodyOf('ask', [{ q: 1 }])), { end: 'returned', result: '{"heard":{"q":1}}' })
+  })
+
+  it('carries 20 MB both ways and leaves no file', async () => {
+    const { TMPDIR } = process.env
+    process.env['TMPDIR'] = mkdtempSync(join(folder, 'tmp-'))
+    const pool = await started()
+    const [spill = ''] = readdirSync(process.env['TMPDIR']).map((name) => join(tmpdir(), name))
+    if (TMPDIR === undefined) delete process.env['TMPDIR']
+    else process.env['TMPDIR'] = TMPDIR
+    const length = 20 * 1024 * 1024
+    const there = await pool.run(bodyOf('sizeOf', ['x'.repeat(length)]))
+    assert.deepEqual(there, { end: 'returned', result: String(length) })
+    const back = await pool.run(bodyOf('big', [length]))
+    assert.equal(back.end === 'returned' && back.result?.length, length + 2)
+    assert.match(spill, /beatlock-body-/)
+    assert.deepEqual(readdirSync(spill), [])
+    await pool.close('finish')
+    assert.equal(existsSync(spill), false)
+  })
+
+  it('a body that waited for its child past the deadline of its grant runs under the renewed one', async () => {
+    const renewedNs = monotonicNs() + 60_000_000_000n
+    const pool = await started({ feed: { ...keeper.feed, deadlineNs: () => renewedNs } })
+    const end = await pool.run(bodyOf('remainingMs', [], { deadlineNs: monotonicNs() - 1n }))
+    assert.equal(
+      end.end,
+      'returned',
+      JSON.stringify(end, (_, value) => (typeof value === 'bigint' ? `${value}` : value)),
+    )
+    assert.ok(Number((end as Extract<BodyEnd, { end: 'returned' }>).result) > 50_000)
+  })
+
+  it("start() rejects with the app's own error when no child starts", async () => {
+    const pool = create({ size: 2, spec: { fail: 'the app has a typo' } })
+    await assert.rejects(pool.start(), { code: 'CHILD_START', message: /the app has a typo/ })
+    assert.deepEqual(pool.children(), [])
+  })
+
+  it('a child that fails to start is tried again with growing pauses and told once', async () => {
+    const startsFile = join(folder, 'starts')
+    const spec: { startsFile: string; fail?: string } = { startsFile }
+    const pool = await started({ spec })
+    spec.fail = 'the app has a typo'
+    process.kill(pool.children()[0]?.pid ?? 0, 'SIGKILL')
+    const starts = () => readFileSync(startsFile, 'utf8').trim().split('\n').map(Number)
+    await until(() => starts().length >= 5)
+    const [, a = 0, b = 0, c = 0, d = 0] = starts()
+    assert.ok(b - a >= 200e6 && c - b >= 400e6 && d - c >= 800e6, 'pauses double from 0.2 s')
+    assert.deepEqual(
+      troubles.map(({ message }) => message),
+      ['the app has a typo'],
+    )
+  })
+
+  it('close(finish) waits for the body and starts nothing that waits', async () => {
+    const pool = await started()
+    const file = join(folder, 'finishing')
+    const run = pool.run(bodyOf('sleep', [300, file]))
+    const waiting = pool.run(bodyOf('echo'))
+    await until(() => existsSync(file))
+    await pool.close('finish')
+    assert.deepEqual(await run, { end: 'returned', result: '"slept"' })
+    assert.equal(killed(await waiting).why, 'shutdown')
+    assert.deepEqual(pool.children(), [])
+  })
+
+  it('close(now) after close(finish) kills what does not end', async () => {
+    const pool = await started()
+    const run = pool.run(bodyOf('spin'))
+    const finish = pool.close('finish')
+    await pool.close('now')
+    await finish
+    assert.equal(killed(await run).why, 'shutdown')
+  })
+
+  it('loses nothing of what a body prints', async () => {
+    const parent = spawn(process.execPath, [fileURLToPath(new URL('./fixture/printing-parent.js', import.meta.url))])
+    const texts = await Promise.all([parent.stdout.toArray(), parent.stderr.toArray()])
+    for (const [index, name] of ['out', 'err'].entries()) {
+      const lines = Buffer.concat(texts[index] ?? [])
+        .toString()
+        .trimEnd()
+        .split('\n')
+      assert.equal(lines.length, 20_000)
+      assert.ok(lines.every((line, at) => line.startsWith(`${name} ${at} `)))
+    }
+  })
+
+  it('a body takes some tens of µs to reach its child and come back', async () => {
+    const pool = await started()
+    for (let each = 0; each < 500; each += 1) await pool.run(bodyOf('echo', [1]))
+    const count = 2000
+    const startNs = monotonicNs()
+    for (let each = 0; each < count; each += 1)
+      await pool.run(bodyOf('echo', [1], { deadlineNs: startNs + BigInt(6e10) }))
+    const µs = Number(monotonicNs() - startNs) / 1e3 / count
+    if (process.env['BEATLOCK_TELL']) console.log(`      hop: ${µs.toFixed(0)} µs`)
+    assert.ok(µs < 2000, `${µs} µs a hop`)
+  })
+})
+
+function block(ms: number): void {
+  const until = performance.now() + ms
+  while (performance.now() < until);
+}
+
+function lives(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** A zombie that nobody reaps does not run. */
+function runs(pid: number): boolean {
+  if (!lives(pid)) return false
+  return process.platform !== 'linux' || !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+}
