@@ -1,15 +1,11 @@
 import { UsageError } from '../lock/error.js'
 import type { Holder } from '../lock/lock-store.js'
-import type { Schedule } from '../task-base/schedule.js'
 import type { DecisionName } from './schedule-store.js'
+import type { Timetable } from './slot.js'
 import { checkZone } from './zone.js'
 
 /** A line of the timetable, as beat sees it. `payload` is what `fire` publishes; beat does not look into it. */
-export interface BeatEntry<Payload> {
-  readonly name: string
-  readonly schedule: Schedule
-  /** IANA name. */
-  readonly zone: string
+export interface BeatEntry<Payload> extends Timetable {
   readonly payload: Payload
 }
 

@@ -2,6 +2,7 @@ import { type Duration, formatDuration, parseDuration } from '../lock/duration.j
 import { UsageError } from '../lock/error.js'
 import { suggest } from '../lock/suggest.js'
 import type { Schedule } from '../task-base/schedule.js'
+import { readInstant } from './instant.js'
 
 export interface EveryOptions {
   /** A point of the grid: a Date, or ISO 8601 text with an offset or `Z`. Default: the epoch, UTC. */
@@ -31,7 +32,7 @@ export function every(period: Duration, options: EveryOptions = {}): Grid {
       throw new UsageError(`every() has no option \`${name}\`${suggest(name, ['anchor']) || '; it takes anchor.'}`)
     }
   }
-  const anchorAt = readAnchor(options.anchor)
+  const anchorAt = options.anchor === undefined ? 0 : readInstant(options.anchor, '`anchor`')
   return {
     periodMs,
     anchorAt,
@@ -42,21 +43,6 @@ export function every(period: Duration, options: EveryOptions = {}): Grid {
 
 export function isGrid(schedule: Schedule): schedule is Grid {
   return 'periodMs' in schedule && 'anchorAt' in schedule
-}
-
-function readAnchor(anchor: Date | string | undefined): number {
-  if (anchor === undefined) return 0
-  const at = typeof anchor === 'string' && !hasOffset(anchor) ? Number.NaN : new Date(anchor).getTime()
-  if (Number.isFinite(at)) return at
-  throw new UsageError(
-    `Expected \`anchor\` to be a Date or ISO 8601 text with an offset such as '2026-01-01T00:00:00Z', ` +
-      `got \`${String(anchor)}\` (${typeof anchor}).`,
-  )
-}
-
-/** Text without an offset would mean another instant on each host. */
-function hasOffset(text: string): boolean {
-  return /^\d{4}-\d{2}-\d{2}T.*(?:Z|[+-]\d{2}:\d{2})$/.test(text)
 }
 
 /** `formatDuration` is for reading and drops what is small; here 90061 ms must not look like 90 s. */

@@ -4,8 +4,9 @@ import { DueQueue } from './due-queue.js'
 import { type BeatEntry, checkEntries, type Fire, type Slot } from './entry.js'
 import type { BeatEvents, EmitBeat } from './event.js'
 import { inParallel } from './in-parallel.js'
-import { type DueSlots, dueSlots, nextSlot } from './misfire.js'
+import { CATCH_UP_LATEST, planSlots, type SlotPlan } from './misfire.js'
 import type { Claim, Cursor, Decision, ReserveAnswer, ScheduleStore } from './schedule-store.js'
+import { dueAt, nextSlot } from './slot.js'
 import { slotId } from './slot-id.js'
 
 export interface SchedulerOptions<Payload> {
@@ -125,17 +126,18 @@ export class Scheduler<Payload> {
     const { cursor, entry, takeOverAt } = standing
     const now = this.#options.now()
     if (cursor.claim && now >= takeOverAt) return this.#takeOver(standing, cursor.claim)
-    const due = dueSlots(entry, cursor.nominal, now)
-    return due ? this.#reserve(standing, due) : this.#wakeFor(standing)
+    const plan = planSlots(entry, { after: cursor.nominal, now, catchUp: CATCH_UP_LATEST })
+    return plan ? this.#reserve(standing, plan) : this.#wakeFor(standing)
   }
 
-  async #reserve(standing: Standing<Payload>, due: DueSlots): Promise<number | undefined> {
+  async #reserve(standing: Standing<Payload>, { fire, missed }: SlotPlan): Promise<number | undefined> {
     const { store, by, emit } = this.#options
     const { entry, nominal: from } = standing.cursor
-    const { nominal, missed, exact } = due
+    const [nominal] = fire
+    if (nominal === undefined) return this.#wakeFor(standing)
     const sentAt = this.#monotonic()
     const answer = await store.reserve({ entry, from, nominal, by, claimMs: CLAIM_MS, missed })
-    if (answer.outcome === 'reserved' && missed) emit('beat:missed', { entry, ...missed, exact })
+    if (answer.outcome === 'reserved' && missed) emit('beat:missed', { entry, ...missed })
     return this.#settle(standing, answer, sentAt)
   }
 
@@ -162,7 +164,8 @@ export class Scheduler<Payload> {
     const publishBefore = sentAt + remainingMs - MARGIN_MS
     standing.own = { claim, publishBefore, published: undefined }
     // Our estimate ran ahead of the store's clock: the slot is ours, its time has not come.
-    return nominal > answer.now ? now() + (nominal - answer.now) : this.#finish(standing, standing.own)
+    const earlyMs = dueAt(standing.entry, nominal) - answer.now
+    return earlyMs > 0 ? now() + earlyMs : this.#finish(standing, standing.own)
   }
 
   /** Publishes and decides a claimed slot; each half is repeated alone if the other has been done. */
@@ -205,9 +208,10 @@ export class Scheduler<Payload> {
   /** When the entry wants to be looked at, as far as the cursor tells; undefined for never. */
   #wakeFor({ entry, cursor, takeOverAt }: Standing<Payload>): number | undefined {
     const next = nextSlot(entry, cursor.nominal)
-    if (!cursor.claim) return next
+    const goesOutAt = next === undefined ? undefined : dueAt(entry, next)
+    if (!cursor.claim) return goesOutAt
     // While another's claim is open its slot is not passed; by the next slot it is usually decided.
-    return next !== undefined && next > this.#options.now() ? Math.min(next, takeOverAt) : takeOverAt
+    return goesOutAt !== undefined && goesOutAt > this.#options.now() ? Math.min(goesOutAt, takeOverAt) : takeOverAt
   }
 
   async #readClock(): Promise<void> {
