@@ -19,8 +19,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
 }
 try {
   const spec = ['dist/test/containers/*.containers.js']
-  // --exit: a closed BullMQ worker on Postgres may keep a timer for up to a minute where its queue holds a delayed job.
-  tell(await runMocha({ args: ['--exit', ...process.argv.slice(2)], spec, env: runtime.env, limitMs: LIMIT_MS }))
+  tell(await runMocha({ args: process.argv.slice(2), spec, env: runtime.env, limitMs: LIMIT_MS }))
 } finally {
   await runtime.end()
 }

@@ -1,4 +1,4 @@
-import type { createPostgresBackend, Queue, QueueOptions, WorkerOptions } from 'bullmq'
+import type { createPostgresBackend, Queue, QueueOptions, Worker, WorkerOptions } from 'bullmq'
 
 /** The arguments after the queue's name, for `Queue` and `Worker` alike: where BullMQ keeps its jobs. */
 export interface Backend {
@@ -17,6 +17,8 @@ export interface ConsumerBackend {
   readonly options: Pick<WorkerOptions, 'connection' | 'prefix'>
   /** Undefined: BullMQ's default, Redis. */
   readonly factory: typeof createPostgresBackend | undefined
+  /** Ends the wait for work that a forced close of the worker leaves behind. */
+  endWait?(worker: Worker): void
   close(): Promise<void>
 }
 

@@ -84,6 +84,7 @@ class BullConsumer implements Consumer {
     const { signal } = this.#gone
     this.#places.close()
     const workers = Promise.all(this.#workers.map((worker) => worker.close(signal.aborted)))
+    if (signal.aborted) for (const worker of this.#workers) this.#connection.endWait?.(worker)
     const left = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
     await (signal.aborted ? settledWithin(COMMAND_TIMEOUT_MS, workers) : Promise.race([workers, left]))
     await this.#connection.close()

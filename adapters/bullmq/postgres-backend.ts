@@ -40,6 +40,8 @@ export function postgresBackend(of: {
       return {
         options: { connection: consuming as never },
         factory: createPostgresBackend,
+        // Until the next delayed job is due that is a timer, of up to an hour.
+        endWait: (worker) => void worker.backend.disconnectBlocking(false).catch(trouble),
         close: () => consuming.end(),
       }
     },

@@ -83,7 +83,7 @@ for (const [name, start] of Object.entries(PLACES)) {
       return { consumer, acknowledged }
     }
 
-    function user(then: 'hold' | 'close'): ChildProcess {
+    function user(then: 'hold' | 'close' | 'closeNow'): ChildProcess {
       const child = fork(USER)
       children.push(child)
       child.send({ engine: place.options, queue, redeliverAfterMs: REDELIVER_MS, then })
@@ -248,6 +248,13 @@ for (const [name, start] of Object.entries(PLACES)) {
       await publish('a')
       const child = user('close')
       assert.deepEqual(await once(child, 'exit'), [0, null])
+    })
+
+    it('nor does one that closes at once while a delayed message waits in its queue', async () => {
+      await engine.publish(messageOf('later', queue), { delayMs: 60_000, head: false })
+      await publish('a')
+      const child = user('closeNow')
+      assert.deepEqual(await once(child, 'exit', { signal: AbortSignal.timeout(20_000) }), [0, null])
     })
   })
 }
