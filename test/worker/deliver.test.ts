@@ -3,8 +3,8 @@ import { openLockStore } from '../../adapters/memory/lock-store.js'
 import { memoryServer } from '../../adapters/memory/server.js'
 import { App } from '../../src/index.js'
 import { createEmitter } from '../../src/lock/emit.js'
-import type { ExecutionPorts } from '../../src/task-base/execution-guard.js'
 import { resultValue } from '../../src/task-base/result.js'
+import type { ExecutionPorts } from '../../src/task-base/run.js'
 import { deliverTo } from '../../src/worker/deliver.js'
 
 describe('a delivery', () => {

@@ -1,0 +1,160 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ServerUnavailable } from '../lock/error.js'
+import type { FinalOutcome, ReleaseAnswer, RequeueAnswer } from '../lock/lock-store.js'
+import type { BodyEnd } from './body.js'
+import type { Verdict } from './engine.js'
+import type { Message } from './message.js'
+import { PUBLISH_LEASE_MS } from './publish-guard.js'
+import { type ExecutionPorts, endOf, type Granted, leave, promote, type Run, TROUBLE_MS } from './run.js'
+import { MAX_DELIVERIES, subject } from './sweeper.js'
+
+const RELEASE_RETRY_MS = 250
+
+/** The body is seen to have ended: barrier first, then the record, then the engine. */
+export async function finish(run: Run, granted: Granted, end: BodyEnd, ms: number): Promise<Verdict> {
+  await leave(run)
+  try {
+    const again = end.end === 'retry' && granted.retries < run.message.maxRetries
+    if (again || (end.end === 'killed' && end.why !== 'time_limit' && end.why !== 'cancelled')) {
+      return await fallBack(run, granted, end)
+    }
+    return await conclude(run, granted, end, ms)
+  } finally {
+    run.ports.drop(run.runId)
+  }
+}
+
+async function fallBack(run: Run, granted: Granted, end: BodyEnd): Promise<Verdict> {
+  const { ports, message } = run
+  const delayMs = end.end === 'retry' ? end.countdownMs : 0
+  const answer: RequeueAnswer = await insist(ports, () =>
+    ports.store.advance({
+      ...run.ref,
+      to: 'queued',
+      token: granted.token,
+      reason: end.end === 'retry' ? 'retry' : 'redelivery',
+      delayMs,
+      maxDeliveries: MAX_DELIVERIES,
+      publishLeaseMs: PUBLISH_LEASE_MS,
+      resultMs: message.resultMs,
+    }),
+  )
+  tellFallBack(run, granted, end)
+  switch (answer.outcome) {
+    case 'queued':
+      return { verdict: 'putBack', delayMs }
+    case 'ended':
+      ports.events.emit('run:ended', { ...subject(message), worker: ports.worker, ...endOf(answer.record), ms: 0 })
+      await promote(ports, answer.promotion)
+      return { verdict: 'ack' }
+    case 'finished':
+      return { verdict: 'ack' }
+    case 'stale':
+      ports.events.emit('lock:stale', { key: run.ref.key, id: message.id, step: 'requeue' })
+      return { verdict: 'putBack', delayMs: TROUBLE_MS }
+  }
+}
+
+function tellFallBack(run: Run, granted: Granted, end: BodyEnd): void {
+  const about = { ...subject(run.message), worker: run.ports.worker }
+  if (end.end === 'retry') {
+    run.ports.events.emit('run:retried', {
+      ...about,
+      retries: granted.retries + 1,
+      countdownMs: end.countdownMs,
+      error: end.error,
+    })
+  }
+  if (end.end !== 'killed') return
+  if (end.why === 'lost') {
+    run.ports.events.emit('run:lost', { ...about, reason: end.detail })
+    return
+  }
+  const ms = Number(process.hrtime.bigint() - end.exitSeenNs) / 1e6
+  run.ports.events.emit('run:crashed', { ...about, detail: end.detail, ms })
+}
+
+async function conclude(run: Run, granted: Granted, end: BodyEnd, ms: number): Promise<Verdict> {
+  const { ports, message } = run
+  const request = {
+    ...run.ref,
+    ...outcomeOf(end),
+    token: granted.token,
+    publishLeaseMs: PUBLISH_LEASE_MS,
+    resultMs: message.resultMs,
+  }
+  const answer: ReleaseAnswer = await insist(ports, () => ports.store.release(request))
+  if (answer.outcome === 'stale') {
+    ports.events.emit('lock:stale', { key: run.ref.key, id: message.id, step: 'release' })
+    return { verdict: 'putBack', delayMs: TROUBLE_MS }
+  }
+  ports.events.emit('run:ended', { ...subject(message), worker: ports.worker, ...endOf(answer.record), ms })
+  if (answer.outcome === 'released') await promote(ports, answer.promotion)
+  return { verdict: 'ack' }
+}
+
+function outcomeOf(end: BodyEnd): {
+  outcome: FinalOutcome
+  code: string | null
+  result: string | null
+  error: string | null
+} {
+  switch (end.end) {
+    case 'returned':
+      return { outcome: 'ran', code: null, result: end.result, error: null }
+    case 'threw':
+      return { outcome: 'failed', code: 'TASK_ERROR', result: null, error: end.error }
+    case 'retry':
+      return { outcome: 'failed', code: 'MAX_RETRIES', result: null, error: end.error }
+    case 'killed':
+      return end.why === 'cancelled'
+        ? { outcome: 'cleared', code: 'CLEARED', result: null, error: null }
+        : { outcome: 'failed', code: 'TIME_LIMIT', result: null, error: null }
+  }
+}
+
+/** A run that ended must be written down: asks until the server answers, its lease renewed meanwhile. */
+async function insist<T>(ports: ExecutionPorts, step: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await step()
+    } catch (error) {
+      if (!(error instanceof ServerUnavailable) || ports.signal.aborted) throw error
+      ports.events.emit('trouble', { where: 'end of a run', error })
+      await sleep(RELEASE_RETRY_MS, undefined, { signal: ports.signal }).catch(() => undefined)
+    }
+  }
+}
+
+/** A grant that no body will use: its start was none. */
+export async function giveBack(run: Run, token: number, delayMs: number): Promise<void> {
+  const { ports, message } = run
+  const step = { ...run.ref, to: 'queued', token, reason: 'unstarted', delayMs } as const
+  const times = { maxDeliveries: MAX_DELIVERIES, publishLeaseMs: PUBLISH_LEASE_MS, resultMs: message.resultMs }
+  const answer = await ports.store.advance({ ...step, ...times })
+  if (answer.outcome === 'ended') await promote(ports, answer.promotion)
+}
+
+/** Ends a message that will not run. Its own errors are the engine's to repeat. */
+export async function endUnstarted(
+  ports: ExecutionPorts,
+  message: Message,
+  { error = null, ...end }: { readonly outcome: FinalOutcome; readonly code: string; readonly error?: string | null },
+): Promise<Verdict> {
+  const ref = { key: message.lock.key, messageId: message.id, round: message.round }
+  const answer = await ports.store.release({
+    ...ref,
+    ...end,
+    token: null,
+    result: null,
+    error,
+    publishLeaseMs: PUBLISH_LEASE_MS,
+    resultMs: message.resultMs,
+  })
+  if (answer.outcome === 'stale') return { verdict: 'putBack', delayMs: TROUBLE_MS }
+  if (answer.outcome === 'released') {
+    ports.events.emit('run:ended', { ...subject(message), worker: ports.worker, ...end, error, ms: 0 })
+    await promote(ports, answer.promotion)
+  }
+  return { verdict: 'ack' }
+}
