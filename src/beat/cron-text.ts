@@ -1,7 +1,8 @@
 import { createRequire } from 'node:module'
 import type { CronDayOfMonth, CronDayOfWeek, CronExpressionParser, CronFieldCollection } from 'cron-parser'
 import type { Schedule } from '../task-base/schedule.js'
-import { type CalendarDay, type CalendarRule, everComes, nextInstant } from './calendar.js'
+import { type CalendarDay, type CalendarRule, everComes } from './calendar.js'
+import { calendarSchedule } from './calendar-schedule.js'
 import { checkCronGrammar, expandMacro, refusal } from './cron-grammar.js'
 
 /**
@@ -18,7 +19,7 @@ export function cronText(text: string, entryName: string): Schedule {
   checkCronGrammar(expanded, text, entryName)
   const rule = toRule(parse(expanded, text, entryName), expanded)
   if (!everComes(rule)) throw refusal(text, entryName, 'no such date ever comes')
-  return { text, next: (afterMs, zone) => nextInstant(rule, afterMs, zone) }
+  return calendarSchedule({ rule, text })
 }
 
 function parse(expanded: string, text: string, entryName: string): CronFieldCollection {

@@ -1,7 +1,8 @@
 import { UsageError } from '../lock/error.js'
 import { suggest } from '../lock/suggest.js'
 import type { Schedule } from '../task-base/schedule.js'
-import { type CalendarRule, everComes, nextInstant } from './calendar.js'
+import { type CalendarRule, everComes } from './calendar.js'
+import { calendarSchedule } from './calendar-schedule.js'
 import { type CrontabField, type FieldRange, parseField } from './crontab-field.js'
 
 /** All five default to `'*'`. */
@@ -57,8 +58,7 @@ export function crontab(fields: CrontabFields = {}): Schedule {
   if (!everComes(rule)) {
     throw new UsageError(`${text} names a date that never comes: change dayOfMonth, monthOfYear or dayOfWeek.`)
   }
-  const next = (afterMs: number, zone: string) => nextInstant(rule, afterMs, zone)
-  return { text, warnings: warningsFor(fields, text), next }
+  return calendarSchedule({ rule, text, warnings: warningsFor(fields, text) })
 }
 
 function refuseUnknown(fields: CrontabFields): void {

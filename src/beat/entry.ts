@@ -1,11 +1,14 @@
 import { UsageError } from '../lock/error.js'
 import type { Holder } from '../lock/lock-store.js'
+import type { CatchUp } from './misfire.js'
 import type { DecisionName } from './schedule-store.js'
 import type { Timetable } from './slot.js'
 import { checkZone } from './zone.js'
 
 /** A line of the timetable, as beat sees it. `payload` is what `fire` publishes; beat does not look into it. */
 export interface BeatEntry<Payload> extends Timetable {
+  /** Default: the latest, however late. */
+  readonly catchUp?: CatchUp
   readonly payload: Payload
 }
 

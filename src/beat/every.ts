@@ -32,7 +32,7 @@ export function every(period: Duration, options: EveryOptions = {}): Grid {
       throw new UsageError(`every() has no option \`${name}\`${suggest(name, ['anchor']) || '; it takes anchor.'}`)
     }
   }
-  const anchorAt = options.anchor === undefined ? 0 : readInstant(options.anchor, '`anchor`')
+  const anchorAt = options.anchor === undefined ? 0 : readInstant(options.anchor, 'anchor')
   return {
     periodMs,
     anchorAt,

@@ -11,7 +11,7 @@ export function readInstant(value: Date | string, what: string): number {
   const at = readable ? new Date(value).getTime() : Number.NaN
   if (Number.isFinite(at)) return at
   throw new UsageError(
-    `Expected ${what} to be a Date or ISO 8601 text with an offset such as '2026-01-01T00:00:00Z', ` +
+    `Expected \`${what}\` to be a Date or ISO 8601 text with an offset such as '2026-01-01T00:00:00Z', ` +
       `got \`${String(value)}\` (${typeof value}).`,
   )
 }

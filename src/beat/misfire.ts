@@ -56,10 +56,17 @@ export function planSlots(entry: Timetable, request: SlotRequest): SlotPlan | un
   const past = lookBack(entry, { after, until }, catchUp.limit + 2)
   const due = withoutPending(entry, past, now)
   if (due.count === 0) return undefined
-  const earliest = now - catchUp.windowMs - (entry.jitterMs ?? 0)
-  const timely = due.newest.filter((nominal) => nominal >= earliest)
+  const timely = due.newest.filter((nominal) => !isTooLate(entry, { nominal, now, catchUp }))
   const chosen = timely.slice(Math.max(0, timely.length - catchUp.limit))
   return { fire: chosen.slice(0, runsLeft), missed: missedBefore(due, chosen.length) }
+}
+
+/** Whether a slot is past its window; one that was claimed in time and left open for hours is dropped by it too. */
+export function isTooLate(
+  { jitterMs = 0 }: Pick<Timetable, 'jitterMs'>,
+  { nominal, now, catchUp }: { readonly nominal: number; readonly now: number; readonly catchUp: CatchUp },
+): boolean {
+  return now - nominal > catchUp.windowMs + jitterMs
 }
 
 /** The end of what lies in a span. */

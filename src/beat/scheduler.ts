@@ -126,7 +126,7 @@ export class Scheduler<Payload> {
     const { cursor, entry, takeOverAt } = standing
     const now = this.#options.now()
     if (cursor.claim && now >= takeOverAt) return this.#takeOver(standing, cursor.claim)
-    const plan = planSlots(entry, { after: cursor.nominal, now, catchUp: CATCH_UP_LATEST })
+    const plan = planSlots(entry, { after: cursor.nominal, now, catchUp: entry.catchUp ?? CATCH_UP_LATEST })
     return plan ? this.#reserve(standing, plan) : this.#wakeFor(standing)
   }
 

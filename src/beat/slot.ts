@@ -18,19 +18,28 @@ export interface Timetable {
 }
 
 /**
- * The slot after `after`, between start and end. @throws UsageError for a schedule that answers no later whole number: it
- * would be asked for ever.
+ * The slot after `after`, between start and end. @throws UsageError for a schedule that throws, or answers no later whole
+ * number: it would be asked for ever.
  */
 export function nextSlot(entry: Timetable, after: number): number | undefined {
-  const { name, schedule, zone, startsAt = Number.NEGATIVE_INFINITY, endsAt = Number.POSITIVE_INFINITY } = entry
+  const { startsAt = Number.NEGATIVE_INFINITY, endsAt = Number.POSITIVE_INFINITY } = entry
   const from = Math.max(after, startsAt - 1)
-  const next = schedule.next(from, zone)
+  const next = ask(entry, from)
   if (next === undefined) return undefined
   if (Number.isSafeInteger(next) && next > from) return next < endsAt ? next : undefined
   throw new UsageError(
-    `the schedule of entry ${name} answered ${next} for next(${from}): write one that answers a later whole number ` +
-      'of epoch ms, or undefined when there is none.',
+    `the schedule of entry ${entry.name} answered ${next} for next(${from}): write one that answers a later whole ` +
+      'number of epoch ms, or undefined when there is none.',
   )
+}
+
+function ask({ name, schedule, zone }: Timetable, from: number): number | undefined {
+  try {
+    return schedule.next(from, zone)
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new UsageError(`the schedule of entry ${name} failed at next(${from}): ${why}`, { cause })
+  }
 }
 
 /**

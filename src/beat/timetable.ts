@@ -7,9 +7,8 @@ import type { Entry } from '../task-base/entry.js'
 import { namedArguments } from '../task-base/key-argument.js'
 import type { Message } from '../task-base/message.js'
 import type { Published } from '../task-base/publish-guard.js'
-import type { Schedule } from '../task-base/schedule.js'
 import type { BeatEntry, Fire, FireAnswer } from './entry.js'
-import { parseSchedule } from './schedule-text.js'
+import { readTiming } from './timing.js'
 
 /** An app's timetable, every line judged before anything starts. @throws UsageError that names entry, value and cure. */
 export function readTimetable(app: App): readonly BeatEntry<Entry>[] {
@@ -22,18 +21,10 @@ export function readTimetable(app: App): readonly BeatEntry<Entry>[] {
           'Import its module, or mark the entry external: true.',
       )
     }
-    const schedule = readSchedule(name, entry)
+    const timing = readTiming(name, entry, app.settings.timezone)
     if (known) refuseBadCall(app, { name, entry, known })
-    return { name, schedule, zone: app.settings.timezone, payload: entry }
+    return { name, ...timing, payload: entry }
   })
-}
-
-function readSchedule(name: string, { schedule }: Entry): Schedule {
-  if (typeof schedule === 'string' || typeof schedule === 'number') return parseSchedule(schedule, name)
-  if (typeof schedule?.next === 'function') return schedule
-  throw new UsageError(
-    `beat entry '${name}': schedule must be a duration, cron text or crontab({ … }), got ${String(schedule)}.`,
-  )
 }
 
 /** A call that could never be published is the timetable's mistake, not one of its slots'. */

@@ -5,8 +5,39 @@ import type { CallOptions } from './call.js'
 import type { CallOnce } from './once.js'
 import type { Schedule } from './schedule.js'
 
+/** When an entry runs, beside its schedule. */
+export interface EntryTiming {
+  /** IANA name. Default: the app's `timezone`. */
+  readonly timezone?: string
+  /**
+   * What becomes of slots whose time passed while no beat ran: `latest` runs the newest of them, `all` the newest
+   * `catchUpLimit` in order, `none` only one that is less than 30 s late. The others are recorded as missed. Default
+   * `latest`.
+   */
+  readonly catchUp?: 'none' | 'latest' | 'all'
+  /** With `latest` and `all`: a slot that is later than this is missed. Default: no bound. */
+  readonly catchUpWindow?: Duration
+  /** With `all`: at most so many slots are made up (1 … 1,000). Default 100. */
+  readonly catchUpLimit?: number
+  /**
+   * Each slot goes out up to this much after its time, always before the next one: by how much is a hash of entry and
+   * slot, the same for every beat. Default 0.
+   */
+  readonly jitter?: Duration
+  /** No slot before: a Date, or ISO 8601 text with an offset or `Z`. */
+  readonly startsAt?: Date | string
+  /** No slot at this instant or after. */
+  readonly endsAt?: Date | string
+  /** The entry is finished after so many runs; 1 is a one-off. Default: never. */
+  readonly maxRuns?: number
+  /** A time of day that the clock skips: moved on by the gap's length, or left out. Default `shift`. */
+  readonly dstGap?: 'shift' | 'skip'
+  /** A time of day that the clock shows twice: which of them run. Default `first`. */
+  readonly dstFold?: 'first' | 'last' | 'both'
+}
+
 /** One line of the timetable. */
-export interface Entry {
+export interface Entry extends EntryTiming {
   /** Name of the task. */
   readonly task: string
   /** A schedule, a duration (`'5m'`, seconds), or cron text (`'0 3 * * *'`, `'@daily'`). */
@@ -22,7 +53,11 @@ export interface Entry {
   readonly external?: true
 }
 
-const NAMES = ['task', 'schedule', 'args', 'kwargs', 'once', 'options', 'external']
+const NAMES = [
+  ...['task', 'schedule', 'args', 'kwargs', 'once', 'options', 'external'],
+  ...['timezone', 'catchUp', 'catchUpWindow', 'catchUpLimit', 'jitter', 'startsAt', 'endsAt', 'maxRuns'],
+  ...['dstGap', 'dstFold'],
+]
 
 /** @throws UsageError for unknown names and fields of the wrong kind. The schedule's text is beat's to judge. */
 export function readEntry(name: string, entry: unknown): Entry {

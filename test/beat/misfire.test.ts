@@ -147,11 +147,17 @@ describe('slots that came due together', () => {
     assert.equal(asked(), 1)
   })
 
-  it('are refused from a schedule that does not move on', () => {
+  it('are refused from a schedule that throws, or does not move on', () => {
     for (const answer of [0, START, START + 0.5, Number.NaN, FOREVER]) {
       const broken = timetable({ next: () => answer })
       assert.throws(() => latest(broken, START + DAY), /the schedule of entry rollup answered .*: write one that/)
     }
+    const throwing = timetable({
+      next: () => {
+        throw new TypeError('no such moon')
+      },
+    })
+    assert.throws(() => latest(throwing, START + DAY), /the schedule of entry rollup failed at .*: no such moon/)
   })
 })
 
