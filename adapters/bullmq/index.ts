@@ -59,7 +59,7 @@ class BullEngine implements Engine {
     const { priority } = message
     const options = {
       ...JOB_OPTIONS,
-      jobId: jobId(message.id),
+      jobId: jobId(message.id, message.round),
       ...(delayMs > 0 ? { delay: Math.ceil(delayMs) } : {}),
       ...(priority === null ? {} : { priority }),
       ...(head && priority === null ? { lifo: true } : {}),
@@ -70,9 +70,9 @@ class BullEngine implements Engine {
   }
 
   /** A job that BullMQ holds for failed is queued again: only the lock's record knows whether its message has ended. */
-  state(queue: string, messageId: string): Promise<EngineState> {
+  state(queue: string, messageId: string, round = 0): Promise<EngineState> {
     return this.#ask(queue, async (each) => {
-      const id = jobId(messageId)
+      const id = jobId(messageId, round)
       const state = await each.getJobState(id)
       if (state !== 'failed') return STATES[state] ?? 'absent'
       const job = await each.getJob(id)

@@ -10,11 +10,12 @@ export function openEngine({ server, app }: { server: MemoryServer; app: string 
   const consumers: Consumer[] = []
   return {
     publish: async (message, { delayMs, head }) => {
-      const { id, queue, priority } = message
+      const { queue, priority } = message
+      const id = placeId(message.id, message.round)
       queueOf(broker, queue).publish({ id, text: encodeMessage(message), priority: priority ?? 0, head, delayMs })
       tellAll(broker)
     },
-    state: async (queue, messageId) => queueOf(broker, queue).state(messageId),
+    state: async (queue, messageId, round = 0) => queueOf(broker, queue).state(placeId(messageId, round)),
     consume: async (options) => {
       const consumer = new MemoryConsumer(broker, options)
       consumers.push(consumer)
@@ -28,4 +29,9 @@ export function openEngine({ server, app }: { server: MemoryServer; app: string 
       await Promise.all(consumers.splice(0).map((consumer) => consumer.close('now')))
     },
   }
+}
+
+/** Each round of a message has a place of its own in its queue. No id of a message has a slash. */
+function placeId(messageId: string, round: number): string {
+  return round === 0 ? messageId : `${messageId}/${round}`
 }

@@ -228,13 +228,14 @@ export function rowsOf(place: RowPlace, reply: unknown): LockRow[] {
 
 function rowOf(place: RowPlace, reply: unknown): LockRow {
   const [task, label, stage, holder, token, worker, queue, barrier, acquiredAt, expiresAt, ...rest] = fieldsOf(reply)
-  const [cancelledBy, cancelledHow, limit] = rest
+  const [cancelledBy, cancelledHow, limit, round] = rest
   return {
     ...place,
     task: String(task),
     label: String(label),
     stage: word(stage),
     holder: String(holder),
+    round: numberOf(round),
     token: nullable(token, numberOf),
     worker: nullable(worker, String),
     queue: String(queue),

@@ -12,8 +12,8 @@ export async function* lockRows(target: Target, query: ListQuery): AsyncGenerato
   const workers = await store.workers({ allApps: true })
   for await (const row of store.list({ ...query, allApps: true })) {
     // Each app has queues of its own: a message is looked for among those of its row's app, opened when it is needed.
-    const state = async (queue: string, id: string) =>
-      (await target.of(row.app).connection()).servers.engine.state(queue, id)
+    const state = async (queue: string, id: string, round?: number) =>
+      (await target.of(row.app).connection()).servers.engine.state(queue, id, round)
     yield await lockInfo(row, { workers, engine: { state } })
   }
 }

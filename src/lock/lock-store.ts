@@ -300,6 +300,8 @@ export interface LockRow extends Answer {
   readonly label: string
   readonly stage: Stage | null
   readonly holder: string | null
+  /** Of the holder's message. */
+  readonly round: number | null
   readonly token: number | null
   readonly worker: string | null
   readonly queue: string | null

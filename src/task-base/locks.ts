@@ -187,7 +187,7 @@ function runningLife(row: LockRow, workerSeen: boolean): { alive: boolean; why: 
 }
 
 async function engineState(row: LockRow, engine: Witness['engine']): Promise<string> {
-  return engine.state(row.queue ?? '', row.holder ?? '').catch(() => 'unknown')
+  return engine.state(row.queue ?? '', row.holder ?? '', row.round ?? 0).catch(() => 'unknown')
 }
 
 function queuedLife(state: string): { alive: boolean | null; why: string | null } {

@@ -35,7 +35,8 @@ export async function publishPromotion(ports: SweepPorts, promotion: Promotion):
 /** Asks the engine about one hold whose time is over, and settles it by its word. */
 export async function settleDoubt(ports: SweepPorts, doubt: Doubt): Promise<void> {
   // A direct run has no message: nothing will deliver it again.
-  const state = doubt.queue === DIRECT_QUEUE ? 'absent' : await ports.engine.state(doubt.queue, doubt.messageId)
+  const { queue, messageId, round } = doubt
+  const state = queue === DIRECT_QUEUE ? 'absent' : await ports.engine.state(queue, messageId, round)
   const { resultMs } = ports
   const request = { doubt, state, maxDeliveries: MAX_DELIVERIES, publishLeaseMs: PUBLISH_LEASE_MS, resultMs }
   const answer = await ports.store.resolve(request)

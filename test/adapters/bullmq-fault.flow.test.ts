@@ -267,7 +267,7 @@ function messageOf(id: string, queue: string): Message {
     task: 'fault.task',
     args: [],
     queue,
-    round: 1,
+    round: 0,
     priority: null,
     publishedAt: Date.now(),
     notBefore: null,

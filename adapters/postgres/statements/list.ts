@@ -1,6 +1,7 @@
 /** One holder's row for operators. */
 const ROW = `json_build_object('app', c.app, 'key', c.key, 'task', c.task, 'label', c.label,
     'stage', nullif(c.stage, 'parked'), 'holder', case when c.stage <> 'parked' then c.message_id end,
+    'round', case when c.stage <> 'parked' then c.round end,
     'token', case when c.stage = 'running' then c.token end, 'worker', c.worker,
     'queue', c.queue, 'barrier', c.barrier,
     'acquiredAt', case when c.stage <> 'parked' then c.acquired_at end,

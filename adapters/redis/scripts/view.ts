@@ -13,7 +13,7 @@ local function rows_reply(record)
     local terms, token = hold.terms, hold.stage == 'running' and hold.token
     rows[at] = { terms.task, terms.label, hold.stage, hold.messageId, token or false, hold.worker or false,
       terms.queue, hold.barrier or false, hold.acquiredAt, hold.expiresAt, hold.cancelledBy or false,
-      hold.cancelledHow or false, terms.limit }
+      hold.cancelledHow or false, terms.limit, hold.round }
   end
   return rows
 end

@@ -44,6 +44,25 @@ export function carryContract(test: EngineTest): void {
     assert.deepEqual(seen.messages[0]?.args, [{ feedId: 7 }])
   })
 
+  test('another round of an id is carried, though the earlier one waits, is in hand or has ended', async (scene) => {
+    const queue = scene.queue('default')
+    await scene.publish('a')
+    await scene.publish('a', { round: 1 })
+    const { seen } = await scene.watch(async ({ message }) => {
+      if (message.round === 1) await scene.publish('a', { round: 2 })
+      return ACK
+    })
+    await eventually('all acknowledgements', () => seen.acknowledged.length === 3)
+    assert.deepEqual(
+      seen.messages.map((message) => message.round),
+      [0, 1, 2],
+    )
+    await scene.publish('a', { round: 2 })
+    await scene.publish('a', { round: 3, delayMs: 60_000 })
+    const states = [0, 2, 3, 4].map((round) => scene.engine.state(queue, 'a', round))
+    assert.deepEqual(await Promise.all(states), ['finished', 'finished', 'delayed', 'absent'])
+  })
+
   test('a delayed message does not arrive early', async (scene) => {
     const { seen } = await scene.watch()
     const start = performance.now()

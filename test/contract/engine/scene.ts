@@ -147,7 +147,7 @@ function messageOf(id: string, over: Partial<Message> & Pick<Message, 'queue'>):
     app: 'suite',
     task: 'suite.task',
     args: [{ feedId: 7 }],
-    round: 1,
+    round: 0,
     priority: null,
     publishedAt: Date.now(),
     notBefore: null,
