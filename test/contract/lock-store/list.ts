@@ -24,6 +24,7 @@ export function listContract(test: SceneTest): void {
       label: termsOf().label,
       stage: 'running',
       holder: 'a',
+      round: 1,
       token,
       worker: 'w1@host',
       queue: 'default',
