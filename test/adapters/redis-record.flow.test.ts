@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { openLockStore, openScheduleStore } from '../../adapters/redis/index.js'
+import { shardNumber } from '../../adapters/redis/shard.js'
 import { type LockKey, lockKey } from '../../src/lock/key.js'
 import type { LockStore } from '../../src/lock/lock-store.js'
 import { acquiring, KEY, refTo, releasing, renewal, runStep, TASK } from '../contract/lock-store/scene.js'
@@ -29,26 +30,26 @@ describe('what Redis keeps', () => {
     for (const name of names) assert.equal(await withRedis(server, (redis) => redis.pttl(name)), -1, name)
   })
 
-  it('an outcome and the index of its message go together, after the time they are kept', async () => {
+  it('how a message ended goes after the time for which it is kept', async () => {
     await store.acquire(acquiring('a'))
     await store.release(releasing('a', await runOf(store, 'a')))
-    assert.deepEqual(await lifetimes(server), { message: 7 * 86_400, outcome: 7 * 86_400, outcomes: 7 * 86_400 })
+    assert.deepEqual(await lifetimes(server), { message: 7 * 86_400, outcomes: 7 * 86_400 })
     await store.renew({ worker: null, leases: [], acked: [refTo('a')] })
-    assert.deepEqual(await lifetimes(server), { message: 600, outcome: 600, outcomes: 7 * 86_400 })
+    assert.deepEqual(await lifetimes(server), { message: 600, outcomes: 7 * 86_400 })
   })
 
   it('an acknowledgement does not shorten the life of a result', async () => {
     await store.acquire(acquiring('a'))
     await store.release({ ...releasing('a', await runOf(store, 'a')), resultMs: 86_400_000 })
     await store.renew({ worker: null, leases: [], acked: [refTo('a')] })
-    assert.equal((await lifetimes(server))['outcome'], 86_400)
+    assert.equal((await lifetimes(server))['message'], 86_400)
   })
 
   it('the outcome of a call that was coalesced at its publish needs to outlive no redelivery', async () => {
     await store.acquire(acquiring('a'))
     await store.acquire(acquiring('b', parking))
     await store.acquire(acquiring('c', { whenHeld: { do: 'park', capacity: 1, keep: 'first' } }))
-    assert.equal((await lifetimes(server))['outcome'], 600)
+    assert.equal((await lifetimes(server))['message'], 600)
   })
 
   it('[P12] what happened to holds goes a week after the last of it', async () => {
@@ -68,14 +69,13 @@ describe('what Redis keeps', () => {
     assert.equal((await lifetimes(server))['message'], 7 * 86_400)
   })
 
-  it('a message of which only the index is left is unknown to who revokes it by its id', async () => {
+  it('a message whose record was lost is unknown to who revokes it by its id', async () => {
     await store.acquire(acquiring('a'))
-    await store.release(releasing('a', null))
-    await withRedis(server, async (redis) => redis.del(await redis.keys('*:outcome:*')))
+    await withRedis(server, async (redis) => redis.del(await redis.keys('*:record:*')))
     const times = { publishLeaseMs: 1_000, resultMs: 1_000 }
     const request = { key: null, messageId: 'a', round: 1, terminate: false, by: 'ada', ...times }
     assert.equal((await store.revoke(request)).outcome, 'unknown')
-    assert.ok(!(await kinds(server)).includes('outcome'))
+    assert.deepEqual(await lifetimes(server), {})
   })
 
   it('an acknowledgement of one round leaves how another ended', async () => {
@@ -84,8 +84,26 @@ describe('what Redis keeps', () => {
       await store.release(releasing('a', null, { round }))
     }
     await store.renew({ worker: null, leases: [], acked: [{ ...refTo('a'), round: 1 }] })
-    assert.equal((await lifetimes(server))['outcome'], 7 * 86_400)
     assert.equal((await lifetimes(server))['message'], 7 * 86_400)
+  })
+
+  it('an acknowledgement of one round leaves the message in flight in another', async () => {
+    await store.acquire(acquiring('a'))
+    await store.release(releasing('a', null))
+    await store.acquire(acquiring('a', { round: 2 }))
+    await store.renew({ worker: null, leases: [], acked: [refTo('a')] })
+    assert.equal((await lifetimes(server))['message'], undefined)
+  })
+
+  it('one id that was used for two keys of a shard ended under each on its own', async () => {
+    const other = beside(KEY)
+    await store.acquire(acquiring('a'))
+    await store.release(releasing('a', null))
+    assert.equal((await store.acquire(acquiring('a', { key: other }))).outcome, 'granted')
+    await store.release(releasing('a', null, { key: other, outcome: 'failed' }))
+    assert.equal((await store.find('a', KEY)).outcome?.outcome, 'ran')
+    assert.equal((await store.find('a', other)).outcome?.outcome, 'failed')
+    assert.equal((await store.acquire(acquiring('a'))).outcome, 'finished')
   })
 
   it('every key carries the tag of its shard, and all of one lock the same', async () => {
@@ -164,7 +182,7 @@ describe('what Redis keeps', () => {
     await store.release(releasing('a', await runOf(store, 'a')))
     await store.confirm([refTo('b')])
     await store.release(releasing('b', await runOf(store, 'b')))
-    assert.deepEqual(await kinds(server), ['apps', 'message', 'outcome', 'outcomes', 'token'])
+    assert.deepEqual(await kinds(server), ['apps', 'message', 'outcomes', 'token'])
   })
 
   it('destroy leaves the key space of its app empty, and only that', async () => {
@@ -186,6 +204,14 @@ describe('what Redis keeps', () => {
     }
   })
 })
+
+/** Another key in the same shard. */
+function beside(key: LockKey): LockKey {
+  for (let n = 0; ; n += 1) {
+    const other = lockKey(TASK, `[beside ${n}]`)
+    if (shardNumber('shop', other) === shardNumber('shop', key)) return other
+  }
+}
 
 async function runOf(store: LockStore, messageId: string, leaseMs = 10_000): Promise<number> {
   const answer = await store.advance(runStep(messageId, { leaseMs }))

@@ -1,16 +1,42 @@
 import { defineScript } from '../script.js'
 import { DISPLACE } from './displace.js'
-import { TRANSITION } from './transition.js'
+import { HOLD } from './hold.js'
+import { MESSAGE } from './message.js'
+import { OUTCOME } from './outcome.js'
+import { RECORD } from './record.js'
+import { CONTESTED } from './transition.js'
 
 /** One trip: a caller is about to publish a message and asks for its key. */
 export const ACQUIRE = defineScript('acquire_v1', [
-  ...TRANSITION,
-  DISPLACE,
+  RECORD,
+  HOLD,
+  MESSAGE,
   `
 local ref = { messageId = ARGV[4], round = numeric(5) }
 local terms = terms_at(6)
 local when_held, capacity, keep, min_run_ms = ARGV[15], numeric(16), ARGV[17], numeric(18)
 local publish_lease_ms, message, result_ms = numeric(19), ARGV[20], numeric(21)
+
+local function grant(record)
+  local hold = new_hold(ref, terms)
+  hold.expiresAt, hold.dueAt = now + publish_lease_ms, now + publish_lease_ms
+  add_hold(record, hold)
+  note_message(record, ref)
+  return { 'granted', now }
+end
+
+-- Mostly nobody holds the key and nobody asked before.
+local record = load(ARGV[3])
+if not record.known and not note_of(ref.messageId).key then
+  local answer = grant(record)
+  save(record)
+  return answer
+end
+`,
+  OUTCOME,
+  ...CONTESTED,
+  DISPLACE,
+  `
 local id, set = id_of(ref), entry_set(terms.mode)
 
 -- As many holders as the asker allows, or a parked call that must not be overtaken.
@@ -59,14 +85,6 @@ local function coalesce(record)
   return { 'coalesced', now, into, holder_reply(holder_named(record)) }
 end
 
-local function grant(record)
-  local hold = new_hold(ref, terms)
-  hold.expiresAt, hold.dueAt = now + publish_lease_ms, now + publish_lease_ms
-  add_hold(record, hold)
-  note_message(record, ref)
-  return { 'granted', now }
-end
-
 -- At most one waits: the last parked call gives its place to the newcomer.
 local function end_waiting(record)
   if record.parked == 0 then return nil end
@@ -101,7 +119,6 @@ local function held(record)
   return coalesce(record)
 end
 
-local record = load(ARGV[3])
 settle(record, result_ms)
 local answer = known(record)
 if not answer then answer = is_held(record) and held(record) or grant(record) end

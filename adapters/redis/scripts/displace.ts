@@ -1,7 +1,7 @@
 /**
  * Lua: makes room for a newcomer that replaces: a holder that does not run yet ends at once, else the run with the
  * lowest token is told to stop. Nobody more is disturbed while an earlier cancelled run still has to end. Answers whom
- * it ended. Needs RECORD, HOLD and OUTCOME.
+ * it ended. Needs RECORD, RIVAL and OUTCOME.
  */
 export const DISPLACE = `
 local function lowest_run(rivals)

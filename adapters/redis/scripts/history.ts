@@ -1,6 +1,6 @@
 /**
  * Lua: holds that ended while their message did not: a list of MessagePack maps, the newest first, for operators. Goes
- * with its last event, a week after it. Needs RECORD, HOLD, PARKED and OUTCOME.
+ * with its last event, a week after it. Needs RECORD, RIVAL, PARKED and OUTCOME.
  */
 export const HISTORY = `
 local HISTORY_MS, REMEMBERED = 604800000, 20
@@ -9,15 +9,18 @@ local function history_name(record) return base .. 'history:' .. record.key end
 
 -- Its message is no longer found by its id alone, but for how another round ended.
 local function forget_message(record, hold)
-  local id = hold.messageId
+  local id, latest = hold.messageId, nil
   if any_hold_of(record, id) or any_call_of(record, id) then return end
-  local latest = latest_outcome(record, id)
+  local note = note_of(id)
+  for _, ended in ipairs(note.endings) do
+    if not latest or ended.at >= latest.at then latest = ended end
+  end
   if not latest then
     redis.call('DEL', message_name(id))
     return
   end
-  local keep = text(lifetime(outcomes_of(record, id)))
-  redis.call('SET', message_name(id), text(latest.round) .. ':' .. record.key, 'PX', keep)
+  note.key, note.round = latest.key, latest.round
+  write_note(id, 'PX', lifetime(note))
 end
 
 local function remember(record, event, hold, by)

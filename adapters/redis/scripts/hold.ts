@@ -1,5 +1,10 @@
-/** Lua: the holds of a record and whom they keep out, as src/lock/record.ts and mode.ts have it. Needs RECORD. */
+/** Lua: one hold, as src/lock/record.ts and mode.ts have it. Needs RECORD. */
 export const HOLD = `
+local function terms_at(i)
+  return { task = ARGV[i], label = ARGV[i + 1], queue = ARGV[i + 2], limit = numeric(i + 3), mode = ARGV[i + 4],
+    timeoutMs = numeric(i + 5), guarded = ARGV[i + 6] == '1', notBefore = numeric(i + 7), expiresAt = numeric(i + 8) }
+end
+
 local function entry_set(mode)
   if mode == 'untilAndWhileExecuting' then return 'waiting' end
   return mode == 'whileExecuting' and 'running' or 'all'
@@ -10,80 +15,33 @@ local function run_set(mode)
   return (mode == 'untilExecuted' or mode == 'untilExpired') and 'all' or 'running'
 end
 
-local function are_rivals(one, other)
-  if one == 'free' or other == 'free' then return false end
-  return one == 'all' or other == 'all' or one == other
-end
-
--- The holds that count against one in this set, the first granted first.
-local function rivals_of(record, set, but)
-  local rivals = {}
-  for _, hold in ipairs(record.holders) do
-    if hold ~= but and are_rivals(hold.set, set) then rivals[#rivals + 1] = hold end
-  end
-  return rivals
-end
-
--- The first of the holds in the way, if there are as many as the asker allows.
-local function blocker_of(record, set, limit, but)
-  local rivals = rivals_of(record, set, but)
-  return #rivals >= limit and rivals[1] or nil
-end
-
 -- A cooling hold has no message any more: that one has ended.
+local function is_of(hold, ref)
+  return hold.messageId == ref.messageId and hold.round == ref.round and hold.stage ~= 'cooling'
+end
+
 local function hold_of(record, ref)
   for _, hold in ipairs(record.holders) do
-    if hold.messageId == ref.messageId and hold.round == ref.round and hold.stage ~= 'cooling' then return hold end
+    if is_of(hold, ref) then return hold end
   end
 end
 
-local function any_hold_of(record, message_id)
-  for _, hold in ipairs(record.holders) do
-    if hold.messageId == message_id and hold.stage ~= 'cooling' then return hold end
-  end
+-- The hold of a message that has its key for itself: nobody beside it, nobody behind it.
+local function sole_hold(record, ref)
+  local hold = record.holders[1]
+  if hold and not record.holders[2] and record.parked == 0 and is_of(hold, ref) then return hold end
 end
 
 local function new_hold(ref, terms)
-  return { v = 1, messageId = ref.messageId, round = ref.round, terms = terms, set = entry_set(terms.mode),
+  return { messageId = ref.messageId, round = ref.round, terms = terms, set = entry_set(terms.mode),
     stage = 'publishing', expiresAt = now, dueAt = now, acquiredAt = now, since = now, notBefore = terms.notBefore,
     deliveries = 0, retries = 0, leaseMs = 0, lockDelayMs = 0 }
 end
 
 local function add_hold(record, hold)
   local last = record.holders[#record.holders]
-  record.places[hold] = last and record.places[last] + 1 or 1
+  hold.place = last and last.place + 1 or 1
   record.holders[#record.holders + 1] = hold
-end
-
-local function remove_hold(record, hold)
-  for at, each in ipairs(record.holders) do
-    if each == hold then table.remove(record.holders, at) break end
-  end
-  if record.stored[hold] then record.gone[#record.gone + 1] = hold end
-end
-
-local function holder_reply(hold)
-  local token = hold.stage == 'running' and hold.token
-  return { hold.messageId, hold.stage, hold.worker or false, hold.since, token or false }
-end
-
-local function remaining(hold)
-  local ends = hold.expiresAt
-  if hold.stage == 'running' then ends = ends + hold.lockDelayMs end
-  return math.max(0, ends - now)
-end
-
--- Tells a running hold to stop; it keeps its place until it has. The first who asked is remembered.
-local function cancel(hold, how, by)
-  if hold.cancelledHow then return end
-  hold.cancelledHow, hold.cancelledBy = how, by
-end
-
--- How a message ends whose run was told to stop, whatever that run came to.
-local function cancelled_ending(hold)
-  if not hold.cancelledHow then return nil end
-  return { messageId = hold.messageId, round = hold.round, token = hold.token, outcome = hold.cancelledHow,
-    code = string.upper(hold.cancelledHow), into = hold.cancelledHow == 'replaced' and hold.cancelledBy or nil }
 end
 
 local function enter(hold, stage, ends)
@@ -95,21 +53,5 @@ local function enqueue(hold)
   local ends, worthless_at = math.max(now, hold.notBefore or now) + hold.terms.timeoutMs, hold.terms.expiresAt
   if worthless_at then ends = math.min(ends, math.max(now, worthless_at)) end
   enter(hold, 'queued', ends)
-end
-
--- After a run of mode untilExpired: keeps the key until its grant + timeout, for nobody.
-local function cool(record, hold)
-  local ends = hold.acquiredAt + hold.terms.timeoutMs
-  if ends <= now then return remove_hold(record, hold) end
-  enter(hold, 'cooling', ends)
-  hold.token = nil
-end
-
--- What of a hold only the engine can tell, once its time is over: {messageId, round, stage, token, queue}.
-local function doubt_of(hold)
-  local over = (hold.stage == 'publishing' and hold.expiresAt <= now)
-    or (hold.stage == 'running' and hold.expiresAt + hold.lockDelayMs <= now)
-  if not over then return false end
-  return { hold.messageId, hold.round, hold.stage, hold.token or false, hold.terms.queue }
 end
 `

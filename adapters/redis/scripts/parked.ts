@@ -1,6 +1,6 @@
 /**
  * Lua: parked calls, in the order of their turns: a list of `<round>:<message id>` and a hash each with the call
- * (MessagePack) and, apart since few steps need it, its message. None has a PX. Needs RECORD.
+ * (MessagePack) and, apart since few steps need it, its message. None has a PX. Needs RECORD and MESSAGE.
  */
 export const PARKED = `
 local function call_name(record, id) return base .. 'call:' .. record.key .. ':' .. id end

@@ -2,12 +2,16 @@
  * Lua: the record of a key, read into tables shaped like the pure model's and written back by difference, so that the
  * transitions below read like src/lock/transition.
  *
- * `KEYS` declares the shard's own keys. The names of records, parked calls and outcomes are computed: only the record
+ * `KEYS` declares the shard's own keys. The names of records, parked calls and messages are computed: only the record
  * knows which of them a transition touches. All carry the shard's hash tag, hence the same slot of a cluster.
  *
- * A record is one hash: a field a hold, named by its place in the order of granting. A hold is one MessagePack map
- * (absent = null): thirty hash fields of their own tripled the time of a transition, and unlike JSON it keeps all digits
- * of a token. No record has a PX. Numbers that are written as text go by `%.0f`: Lua's own text of 1.79e15 loses digits.
+ * A record is one hash: a field a hold, named by its place in the order of granting. A hold is a sequence of MessagePack
+ * values: thirty hash fields of their own tripled the time of a transition, maps with the fields' names cost four times
+ * the sequence, and unlike JSON it keeps all digits of a token. No record has a PX. Numbers that are written as text go
+ * by `%.0f`: Lua's own text of 1.79e15 loses digits (as an argument of redis.call a number keeps them all).
+ *
+ * A script is run from its top: each function that it defines is paid for by every call. What a step mostly needs comes
+ * first, then it looks whether that is all; the rest stands below that line.
  */
 export const RECORD = `
 local due, index, tokens, apps = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -22,34 +26,37 @@ local function text(number) return string.format('%.0f', number) end
 local function textual(i) if ARGV[i] == '' then return nil end return ARGV[i] end
 local function numeric(i) return tonumber(ARGV[i]) end
 
-local function terms_at(i)
-  return { task = ARGV[i], label = ARGV[i + 1], queue = ARGV[i + 2], limit = numeric(i + 3), mode = ARGV[i + 4],
-    timeoutMs = numeric(i + 5), guarded = ARGV[i + 6] == '1', notBefore = numeric(i + 7), expiresAt = numeric(i + 8) }
-end
-
 local function record_name(key) return base .. 'record:' .. key end
 local function parked_name(key) return base .. 'parked:' .. key end
-local function message_name(id) return base .. 'message:' .. id end
-local function id_of(ref) return text(ref.round) .. ':' .. ref.messageId end
 
--- From the id of a message to its key, for those who do not know the key.
-local function note_message(record, ref)
-  redis.call('SET', message_name(ref.messageId), text(ref.round) .. ':' .. record.key)
+-- In the order of unpacked.
+local function packed(hold)
+  local terms = hold.terms
+  return cmsgpack.pack(1, hold.messageId, hold.round, hold.set, hold.stage, hold.since, hold.acquiredAt, hold.expiresAt,
+    hold.dueAt, hold.notBefore, hold.deliveries, hold.retries, hold.leaseMs, hold.lockDelayMs, hold.token, hold.owner,
+    hold.worker, hold.barrier, hold.slot, hold.message, hold.cancelledHow, hold.cancelledBy, terms.task, terms.label,
+    terms.queue, terms.limit, terms.mode, terms.timeoutMs, terms.guarded, terms.notBefore, terms.expiresAt)
 end
 
--- places, stored: by hold, where it was read from. ended: outcomes by message, as far as they were read.
+-- place: its field. stored: as it was read.
+local function unpacked(place, stored)
+  local terms, hold = {}, { place = place, stored = stored }
+  hold.v, hold.messageId, hold.round, hold.set, hold.stage, hold.since, hold.acquiredAt, hold.expiresAt,
+    hold.dueAt, hold.notBefore, hold.deliveries, hold.retries, hold.leaseMs, hold.lockDelayMs, hold.token, hold.owner,
+    hold.worker, hold.barrier, hold.slot, hold.message, hold.cancelledHow, hold.cancelledBy, terms.task, terms.label,
+    terms.queue, terms.limit, terms.mode, terms.timeoutMs, terms.guarded, terms.notBefore, terms.expiresAt
+    = cmsgpack.unpack(stored)
+  hold.terms = terms
+  return hold
+end
+
 local function load(key)
-  local record = { key = key, holders = {}, gone = {}, places = {}, stored = {}, ended = {}, parked = 0, known = false }
+  local holders = {}
+  local record = { key = key, holders = holders, parked = 0, known = false }
   local flat = redis.call('HGETALL', record_name(key))
   if #flat == 0 then return record end
-  for i = 1, #flat, 2 do
-    local hold = cmsgpack.unpack(flat[i + 1])
-    record.holders[#record.holders + 1] = hold
-    record.places[hold], record.stored[hold] = tonumber(flat[i]), flat[i + 1]
-  end
-  if #record.holders > 1 then
-    table.sort(record.holders, function(a, b) return record.places[a] < record.places[b] end)
-  end
+  for i = 1, #flat, 2 do holders[#holders + 1] = unpacked(tonumber(flat[i]), flat[i + 1]) end
+  if #holders > 1 then table.sort(holders, function(a, b) return a.place < b.place end) end
   record.known = true
   record.parked = redis.call('LLEN', parked_name(key))
   return record
@@ -67,7 +74,7 @@ local function write_index(record)
     if not first or hold.dueAt < first then first = hold.dueAt end
     if hold.terms.guarded then guarded = true end
   end
-  redis.call('ZADD', due, text(first), record.key)
+  redis.call('ZADD', due, first, record.key)
   if record.known then return end
   if guarded then redis.call('ZADD', index, 0, record.key) end
   redis.call('SADD', apps, app)
@@ -79,15 +86,12 @@ local function save(record)
     if record.known then drop_index(record) end
     return
   end
-  local name, changed = record_name(record.key), false
-  for _, hold in ipairs(record.gone) do
-    redis.call('HDEL', name, record.places[hold])
-    changed = true
-  end
+  local name, changed = record_name(record.key), record.gone
+  for _, hold in ipairs(record.gone or {}) do redis.call('HDEL', name, hold.place) end
   for _, hold in ipairs(record.holders) do
-    local packed = cmsgpack.pack(hold)
-    if packed ~= record.stored[hold] then
-      redis.call('HSET', name, record.places[hold], packed)
+    local written = packed(hold)
+    if written ~= hold.stored then
+      redis.call('HSET', name, hold.place, written)
       changed = true
     end
   end

@@ -1,13 +1,32 @@
 import { defineScript } from '../script.js'
-import { TRANSITION } from './transition.js'
+import { ALONE, CONTESTED } from './transition.js'
 
 /** One trip: ends a message, writes its outcome and pops the next parked call. */
 export const RELEASE = defineScript('release_v1', [
-  ...TRANSITION,
+  ...ALONE,
   `
 local ref = { messageId = ARGV[4], round = numeric(5), token = numeric(6), outcome = ARGV[7], code = textual(8),
   result = textual(9), error = textual(10) }
 local publish_lease_ms, result_ms = numeric(11), numeric(12)
+
+local function may_end(hold)
+  if ref.token then return hold.stage == 'running' and hold.token == ref.token end
+  return hold.stage ~= 'running'
+end
+
+local function stays(hold) return hold.terms.mode == 'untilExpired' and hold.stage == 'running' end
+
+-- Mostly the message has its key for itself and was not told to stop.
+local record = load(ARGV[3])
+local own = sole_hold(record, ref)
+if own and may_end(own) and not own.cancelledHow and not stays(own) and not find_outcome(record, ref) then
+  local written = write_outcome(record, ref, result_ms)
+  drop_index(record)
+  return { 'released', now, outcome_reply(written), false }
+end
+`,
+  ...CONTESTED,
+  `
 
 -- The reply of the first time was lost: the same run hears the same answer, and the promotion is offered again.
 local function repeated(record, ended)
@@ -17,20 +36,15 @@ end
 
 -- A run of mode untilExpired that came to its own end leaves the key cooling.
 local function let_go(record, hold)
-  if hold.terms.mode == 'untilExpired' and hold.stage == 'running' and not hold.cancelledHow then
-    cool(record, hold)
-  else
-    remove_hold(record, hold)
-  end
+  if stays(hold) and not hold.cancelledHow then cool(record, hold) else remove_hold(record, hold) end
 end
 
 local function release(record)
   local ended = find_outcome(record, ref)
   if ended then return repeated(record, ended) end
   local hold = hold_of(record, ref)
-  local runs = hold and hold.stage == 'running'
-  if ref.token and (not runs or hold.token ~= ref.token) then return { 'stale', now } end
-  if not ref.token and runs then return { 'stale', now } end
+  -- Before it runs a message may also be parked, or known to nobody.
+  if hold and not may_end(hold) or ref.token and not hold then return { 'stale', now } end
   local written = record_outcome(record, hold and cancelled_ending(hold) or ref, result_ms)
   -- A parked call is ended by id as well.
   if hold then let_go(record, hold) else drop_call(record, id_of(ref)) end
@@ -38,7 +52,6 @@ local function release(record)
   return { 'released', now, outcome_reply(written), take_promotion(record, publish_lease_ms) }
 end
 
-local record = load(ARGV[3])
 local answer = release(record)
 save(record)
 return answer

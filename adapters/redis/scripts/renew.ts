@@ -1,4 +1,5 @@
 import { defineScript } from '../script.js'
+import { MESSAGE } from './message.js'
 import { OUTCOME } from './outcome.js'
 import { RECORD } from './record.js'
 
@@ -8,6 +9,7 @@ import { RECORD } from './record.js'
  */
 export const RENEW = defineScript('renew_v1', [
   RECORD,
+  MESSAGE,
   OUTCOME,
   `
 local function renew(record, message_id, token, lease_ms)
@@ -27,16 +29,15 @@ end
 
 -- The outcome stays for repeats under way, its result for readers.
 local function acknowledge(key, message_id, round)
-  local record = { key = key, ended = {} }
-  local ended = find_outcome(record, { messageId = message_id, round = round })
+  local ended = find_outcome({ key = key }, { messageId = message_id, round = round })
   if not ended then return end
   local keep_until = math.max(now + ACKED_MS, ended.resultUntil)
   if keep_until >= ended.keepUntil then return end
   ended.keepUntil = keep_until
-  local keep = store_outcomes(record, message_id)
-  if redis.call('GET', message_name(message_id)) == text(round) .. ':' .. key then
-    redis.call('PEXPIRE', message_name(message_id), keep)
-  end
+  local note = note_of(message_id)
+  -- In flight in another round it is kept for that.
+  if note.key ~= key or note.round ~= round then return write_note(message_id, 'KEEPTTL') end
+  write_note(message_id, 'PX', lifetime(note))
 end
 
 local answers = { now }

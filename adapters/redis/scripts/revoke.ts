@@ -11,11 +11,6 @@ export const REVOKE = defineScript('revoke_v1', [
 local key, message_id, round, terminate, by = textual(3), ARGV[4], numeric(5), ARGV[6] == '1', ARGV[7]
 local publish_lease_ms, result_ms = numeric(8), numeric(9)
 
-local function noted_key()
-  local noted = redis.call('GET', message_name(message_id))
-  return noted and string.match(noted, '^%d+:(.*)$')
-end
-
 local function stop(hold)
   if not terminate then return { 'running', now, holder_reply(hold) } end
   cancel(hold, 'revoked', by)
@@ -42,7 +37,7 @@ local function revoke(record)
   return { 'revoked', now, outcome_reply(written), take_promotion(record, publish_lease_ms), record.key }
 end
 
-local found = key or noted_key()
+local found = key or note_of(message_id).key
 if not found then return { 'unknown', now } end
 local record = load(found)
 local answer = revoke(record)

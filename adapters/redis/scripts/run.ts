@@ -1,11 +1,10 @@
 import { defineScript } from '../script.js'
 import { DISPLACE } from './displace.js'
-import { TRANSITION } from './transition.js'
+import { ALONE, CONTESTED } from './transition.js'
 
 /** One trip: a delivered message asks to run. Only this step mints a token, above every one the shard ever gave. */
 export const RUN = defineScript('run_v1', [
-  ...TRANSITION,
-  DISPLACE,
+  ...ALONE,
   `
 local ref = { messageId = ARGV[4], round = numeric(5) }
 local terms = terms_at(6)
@@ -23,6 +22,41 @@ local function granted(hold, promotion)
   return { 'granted', now, hold.token, hold.deliveries, hold.retries, hold.expiresAt, promotion }
 end
 
+local function take_seat(hold)
+  hold.set = run_set(hold.terms.mode)
+  hold.stage, hold.since, hold.token = 'running', now, next_token()
+  hold.owner, hold.worker, hold.barrier, hold.slot = owner, worker, barrier, slot
+  hold.leaseMs, hold.lockDelayMs = lease_ms, lock_delay_ms
+  hold.expiresAt = now + lease_ms
+  hold.dueAt = hold.expiresAt + lock_delay_ms
+  hold.deliveries = hold.deliveries + 1
+  hold.message = nil
+end
+
+local function is_early(hold) return hold.notBefore and hold.notBefore > now end
+
+-- A message that nobody has heard of asks for a key that nobody holds: it gets its place here.
+local function place_of_its_own(record)
+  if record.known or note_of(ref.messageId).key then return nil end
+  local hold = new_hold(ref, terms)
+  add_hold(record, hold)
+  note_message(record, ref)
+  return hold
+end
+
+-- Mostly the message has its key for itself, or comes first.
+local record = load(ARGV[3])
+local own = sole_hold(record, ref) or place_of_its_own(record)
+if own and own.stage ~= 'running' and not is_early(own) and own.deliveries < max_deliveries
+  and not find_outcome(record, ref) then
+  take_seat(own)
+  save(record)
+  return granted(own, false)
+end
+`,
+  ...CONTESTED,
+  DISPLACE,
+  `
 local function refused(holder) return { 'refused', now, holder_reply(holder), remaining(holder) } end
 
 -- A place among the waiting gives none among the running, and a place gives no particular slot.
@@ -50,19 +84,8 @@ local function give_up(record, hold)
   return { 'ended', now, outcome_reply(ended), take_promotion(record, publish_lease_ms) }
 end
 
-local function take_seat(hold)
-  hold.set = run_set(hold.terms.mode)
-  hold.stage, hold.since, hold.token = 'running', now, next_token()
-  hold.owner, hold.worker, hold.barrier, hold.slot = owner, worker, barrier, slot
-  hold.leaseMs, hold.lockDelayMs = lease_ms, lock_delay_ms
-  hold.expiresAt = now + lease_ms
-  hold.dueAt = hold.expiresAt + lock_delay_ms
-  hold.deliveries = hold.deliveries + 1
-  hold.message = nil
-end
-
 local function start(record, hold)
-  if hold.notBefore and hold.notBefore > now then return { 'early', now, hold.notBefore - now } end
+  if is_early(hold) then return { 'early', now, hold.notBefore - now } end
   if hold.deliveries >= max_deliveries then return give_up(record, hold) end
   local no_seat = without_seat(record, hold)
   if no_seat then return no_seat end
@@ -146,7 +169,6 @@ local function advance(record)
   return start_anew(record)
 end
 
-local record = load(ARGV[3])
 local answer = advance(record)
 save(record)
 return answer

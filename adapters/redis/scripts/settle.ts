@@ -1,6 +1,6 @@
 /**
  * Lua: what every transition begins or ends with. Ends what waited or cooled long enough, gives free places to parked
- * calls in order, hands out a promotion. Needs RECORD, HOLD, PARKED, OUTCOME and HISTORY.
+ * calls in order, hands out a promotion. Needs RECORD, HOLD, RIVAL, PARKED, OUTCOME and HISTORY.
  */
 export const SETTLE = `
 local function worthless(terms) return terms.expiresAt and terms.expiresAt <= now end

@@ -1,9 +1,11 @@
 import { defineScript } from '../script.js'
 import { HISTORY } from './history.js'
 import { HOLD } from './hold.js'
+import { MESSAGE } from './message.js'
 import { OUTCOME } from './outcome.js'
 import { PARKED } from './parked.js'
 import { RECORD } from './record.js'
+import { RIVAL } from './rival.js'
 
 /** Lua: the holders of a record as rows. Needs RECORD. */
 const ROWS = `
@@ -37,8 +39,10 @@ return page
 export const SHOW = defineScript('show_v1', [
   RECORD,
   HOLD,
-  PARKED,
+  MESSAGE,
   OUTCOME,
+  RIVAL,
+  PARKED,
   HISTORY,
   ROWS,
   `
@@ -66,18 +70,19 @@ return { now, rows_reply(record), parked, outcomes, history }
 export const FIND = defineScript('find_v1', [
   RECORD,
   HOLD,
-  PARKED,
+  MESSAGE,
   OUTCOME,
+  RIVAL,
+  PARKED,
   `
 local message_id, key = ARGV[3], textual(4)
-local noted = redis.call('GET', message_name(message_id))
-local round, noted_key = string.match(noted or '', '^(%d+):(.*)$')
-key = key or noted_key
+local note = note_of(message_id)
+key = key or note.key
 if not key then return { now, false, false, false, 0 } end
 
 -- Mostly the round that was noted last; to look for another costs the length of the list.
 local function is_waiting(record)
-  if round and is_parked(record, round .. ':' .. message_id) then return true end
+  if note.round and is_parked(record, id_of({ messageId = message_id, round = note.round })) then return true end
   return any_call_of(record, message_id) ~= nil
 end
 
