@@ -17,9 +17,11 @@ import { checkCronGrammar, expandMacro, refusal } from './cron-grammar.js'
 export function cronText(text: string, entryName: string): Schedule {
   const expanded = expandMacro(text, entryName)
   checkCronGrammar(expanded, text, entryName)
-  const rule = toRule(parse(expanded, text, entryName), expanded)
-  if (!everComes(rule)) throw refusal(text, entryName, 'no such date ever comes')
-  return calendarSchedule({ rule, text })
+  const fields = parse(expanded, text, entryName)
+  const rule = toRule(fields, expanded)
+  const dateAlone = { ...rule, matchesDay: dateRule(fields.dayOfMonth) }
+  if (!everComes(rule) || !everComes(dateAlone)) throw refusal(text, entryName, NO_SUCH_DAY)
+  return calendarSchedule({ rule, text, warnings: warningsFor(text, expanded) })
 }
 
 function parse(expanded: string, text: string, entryName: string): CronFieldCollection {
@@ -28,8 +30,20 @@ function parse(expanded: string, text: string, entryName: string): CronFieldColl
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
     const impossible = why === 'Invalid explicit day of month definition'
-    throw refusal(text, entryName, impossible ? 'no month has such a day' : why, cause)
+    throw refusal(text, entryName, impossible ? NO_SUCH_DAY : why, cause)
   }
+}
+
+const NO_SUCH_DAY = 'no month that it names has such a day'
+
+/** Where dialects part: some crons take a step after `*` for no restriction, and want both days to match. */
+function warningsFor(text: string, expanded: string): readonly string[] {
+  const [date = '', , weekday = ''] = expanded.split(/\s+/).slice(-3)
+  const stepped = [date, weekday].find((each) => each.startsWith('*/'))
+  if (stepped === undefined || [date, weekday].some((each) => each === '*' || each === '?')) return []
+  return [
+    `${text} runs when ${stepped} or the other day field matches; if both must match, write 'crontab ${expanded.split(/\s+/).slice(-5).join(' ')}'.`,
+  ]
 }
 
 function toRule(fields: CronFieldCollection, expanded: string): CalendarRule {

@@ -54,12 +54,33 @@ const RANGES = {
 export function crontab(fields: CrontabFields = {}): Schedule {
   refuseUnknown(fields)
   const rule = toRule(fields)
-  const text = describe(fields)
+  const written = describe(fields)
   if (!everComes(rule)) {
-    throw new UsageError(`${text} names a date that never comes: change dayOfMonth, monthOfYear or dayOfWeek.`)
+    throw new UsageError(`${written} names a date that never comes: change dayOfMonth, monthOfYear or dayOfWeek.`)
   }
-  return calendarSchedule({ rule, text, warnings: warningsFor(fields, text) })
+  return calendarSchedule({ rule, text: toText(fields), warnings: warningsFor(fields, written) })
 }
+
+/**
+ * The same from five fields in cron's order, `minute hour dayOfMonth monthOfYear dayOfWeek`, in the grammar above: day
+ * of month and day of week must **both** match, and Sunday is 0, not 7. For text as cron itself reads it, give an entry
+ * the text alone.
+ *
+ * @throws UsageError
+ * @example crontab.fromString('0 3 * * mon-fri')
+ */
+crontab.fromString = (text: string): Schedule => {
+  const words = typeof text === 'string' ? text.split(/\s+/).filter((word) => word !== '') : []
+  if (words.length !== IN_CRON_ORDER.length) {
+    const cure = String(text).trim().startsWith('@')
+      ? 'words such as @daily are cron text: give the entry the text alone'
+      : `write five fields, ${IN_CRON_ORDER.join(' ')}`
+    throw new UsageError(`Expected five fields in crontab.fromString(), got \`${String(text)}\`: ${cure}.`)
+  }
+  return crontab(Object.fromEntries(IN_CRON_ORDER.map((name, index) => [name, words[index]])))
+}
+
+const IN_CRON_ORDER = ['minute', 'hour', 'dayOfMonth', 'monthOfYear', 'dayOfWeek'] as const
 
 function refuseUnknown(fields: CrontabFields): void {
   const known = Object.keys(RANGES)
@@ -86,6 +107,12 @@ function toRule(fields: CrontabFields): CalendarRule {
 
 function isRhythm(field: CrontabField): boolean {
   return typeof field === 'string' && /[*/]/.test(field)
+}
+
+/** What an entry takes as text for the same rule. */
+function toText(fields: CrontabFields): string {
+  const words = IN_CRON_ORDER.map((name) => String(fields[name] ?? '*').replaceAll(/\s+/g, ''))
+  return `crontab ${words.join(' ')}`
 }
 
 /** As its author wrote it. */

@@ -33,10 +33,11 @@ export function every(period: Duration, options: EveryOptions = {}): Grid {
     }
   }
   const anchorAt = options.anchor === undefined ? 0 : readInstant(options.anchor, 'anchor')
+  const anchored = anchorAt % periodMs === 0 ? '' : ` from ${new Date(anchorAt).toISOString()}`
   return {
     periodMs,
     anchorAt,
-    text: `every ${formatExactly(periodMs)}`,
+    text: `every ${formatExactly(periodMs)}${anchored}`,
     next: (afterMs) => anchorAt + (Math.floor((afterMs - anchorAt) / periodMs) + 1) * periodMs,
   }
 }

@@ -29,6 +29,15 @@ export function spanAt(zone: string, at: number): OffsetSpan {
   return found
 }
 
+/** What the zone's clock shows at an instant, as ISO 8601 with its offset: `2026-03-29T03:30:00+02:00`; ms where there are any. */
+export function localTime(at: number, zone: string): string {
+  const { offsetMs } = spanAt(zone, at)
+  const shown = new Date(at + offsetMs).toISOString().replace(/(?:\.000)?Z$/, '')
+  const minutes = Math.round(Math.abs(offsetMs) / 60_000)
+  const [hour, minute] = [Math.floor(minutes / 60), minutes % 60].map((each) => String(each).padStart(2, '0'))
+  return `${shown}${offsetMs < 0 ? '-' : '+'}${hour}:${minute}`
+}
+
 /**
  * Answers the zone's name as given. An offset such as `+01:00` is no zone: it has no daylight saving time.
  *

@@ -78,6 +78,22 @@ describe('crontab()', () => {
     assert.equal(fridayThe13th.next(Date.UTC(2026, 0, 1), 'UTC'), Date.UTC(2026, 1, 13))
   })
 
+  it('reads five fields in the order of cron, with both days to match', () => {
+    const fridayThe13th = crontab.fromString(' 0  0 13 * fri ')
+    assert.equal(fridayThe13th.next(Date.UTC(2026, 0, 1), 'UTC'), Date.UTC(2026, 1, 13))
+    assert.deepEqual(crontab.fromString('* 3 * * *').warnings, [], 'its minute is written')
+    const bad: [unknown, RegExp][] = [
+      ['', /got ``: write five fields, minute hour dayOfMonth monthOfYear dayOfWeek\.$/],
+      ['0 3 * *', /got `0 3 \* \*`/],
+      ['0 0 3 * * *', /write five fields/],
+      ['@daily', /words such as @daily are cron text: give the entry the text alone\.$/],
+      ['0 3 * * 7', /`dayOfWeek` .*Sunday is 0/],
+      ['0 3 31 4 *', /never comes/],
+      [5, /got `5`/],
+    ]
+    for (const [text, message] of bad) assert.throws(() => crontab.fromString(text as string), usage(message))
+  })
+
   it('[P17] finds the first slot that Celery and a search over wall clocks agree on', () => {
     const rows = vectorRows<{ crontab: Record<string, CrontabField>; tz: string; after: string; next: string }>(
       'crontab-next',

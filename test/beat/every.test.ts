@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { every, isGrid } from '../../src/beat/every.js'
 import type { Duration } from '../../src/lock/duration.js'
 import { UsageError } from '../../src/lock/error.js'
+import { vectorRows } from '../support/vector.js'
 
 describe('every()', () => {
   it('keeps to a grid from the epoch, whenever it is asked', () => {
@@ -35,10 +36,29 @@ describe('every()', () => {
     assert.equal(daily.next(noon, 'Europe/Berlin'), noon + 86_400_000)
   })
 
+  it('[P17] agrees with Celery on an interval from the last run, and on a rounded one', () => {
+    type Row = { every: number; relative: boolean; tz: string; last: string; next: string }
+    const rows = vectorRows<Row>('interval')
+    assert.ok(rows.length > 20)
+    for (const { every: seconds, relative, tz, last, next } of rows) {
+      const schedule = every(`${seconds}s`, relative ? {} : { anchor: last })
+      assert.equal(new Date(schedule.next(Date.parse(last), tz) ?? 0).toISOString(), next, `${seconds} ${last}`)
+    }
+  })
+
+  it('goes from hundredths of a second to years', () => {
+    assert.equal(every('10ms').next(Date.UTC(2026, 0, 1), 'UTC'), Date.UTC(2026, 0, 1, 0, 0, 0, 10))
+    const fourYears = every('1461d', { anchor: '2024-02-29T00:00:00Z' })
+    assert.equal(fourYears.next(Date.UTC(2026, 0, 1), 'UTC'), Date.UTC(2028, 1, 29))
+  })
+
   it('says what it is exactly', () => {
     const texts = (['30s', '1h', '90s', '1.5s', '90061ms', 0.25] as Duration[]).map((each) => every(each).text)
     assert.deepEqual(texts, ['every 30s', 'every 1h', 'every 1m 30s', 'every 1.5s', 'every 90061ms', 'every 250ms'])
     assert.ok(isGrid(every('1s')))
+    const anchored = every('1h', { anchor: '2026-01-01T00:15:00Z' })
+    assert.equal(anchored.text, 'every 1h from 2026-01-01T00:15:00.000Z')
+    assert.equal(every('1h', { anchor: '2026-01-01T00:00:00Z' }).text, 'every 1h', 'the same grid')
   })
 
   it('refuses what is no grid', () => {
