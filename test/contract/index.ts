@@ -1,3 +1,4 @@
+export { type RunNotes, type RunTaskOptions, runTask, type TaskOutcome, type TaskRun } from '../testing/run-task.js'
 export type { EngineBench, OpenEngine } from './engine/scene.js'
 export { engineContract } from './engine.contract.js'
 export type { TestKit } from './kit.js'

@@ -6,12 +6,14 @@ import { projectRoot } from '../support/project-root.js'
 
 const USER = `
 import { App, QueueOnce } from 'beatlock'
-import { lockStoreContract } from 'beatlock/testing'
+import { lockStoreContract, runTask } from 'beatlock/testing'
 class Refresh extends QueueOnce {
   readonly name = 'refresh'
   async run(feed: { feedId: number }) { return feed.feedId }
 }
-export const refresh = new App('shop').register(Refresh)
+const app = new App('shop')
+export const refresh = app.register(Refresh)
+export const run = runTask<number>(app, 'refresh', [{ feedId: 7 }])
 export const fresh: Promise<number> = refresh.delay({ feedId: 7 }).then((result) => result.get())
 export const contract = lockStoreContract
 `
