@@ -22,11 +22,14 @@ export interface ConsumerBackend {
   close(): Promise<void>
 }
 
-/** Jobs are ours to repeat, and are looked at for 10 min after their end (BullMQ's results and events decide nothing). */
+/**
+ * Jobs are ours to repeat, and go with their end: adding the id of a kept one would be a silent no-op, though its caller
+ * may call anew. The lock's record tells a late repeat. A failed one stays, since it is queued again (see `state`).
+ */
 export const JOB_OPTIONS = {
   attempts: 1,
-  removeOnComplete: { age: 600 },
-  removeOnFail: { age: 600 },
+  removeOnComplete: true,
+  removeOnFail: false,
 } satisfies QueueOptions['defaultJobOptions']
 
 /** Below the publish lease: a publish that is not answered by then is reported as unknown. */

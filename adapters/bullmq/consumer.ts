@@ -100,8 +100,6 @@ class BullConsumer implements Consumer {
       maxStalledCount: NEVER,
       drainDelay: IDLE_LOOK_S,
       runRetryDelay: RETRY_MS,
-      removeOnComplete: { age: 600 },
-      removeOnFail: { age: 600 },
     }
     const process = (job: ParcelJob, token?: string): Promise<null> => this.#process(job, token)
     const worker: ParcelWorker = new Worker(queue, process, settings, this.#connection.factory as never)

@@ -2,7 +2,7 @@ import type { Message } from '../../src/task-base/message.js'
 
 /**
  * The job id of a message. Slots' ids (`b-…`) go as they are; all others get a prefix, since BullMQ refuses ids of digits
- * only. A later round is a job of its own: adding the id of one that BullMQ still knows, ended or not, is a silent no-op.
+ * only. A later round is a job of its own: adding the id of one that BullMQ still knows is a silent no-op.
  */
 export function jobId(messageId: string, round = 0): string {
   if (round > 0) return `r${round}-${messageId}`

@@ -1,8 +1,5 @@
 import type { EngineState } from '../../src/lock/lock-store.js'
 
-/** How long the id of an ended message is known, so that publishing it again stays a no-op. */
-const ENDED_KEPT_MS = 600_000
-
 /** One message in the queue. `order` tells its place among equals. */
 interface Entry {
   readonly id: string
@@ -31,13 +28,10 @@ export class MemoryQueue {
   readonly #waiting: Entry[] = []
   /** By due time: delayed messages, and those whose consumer is gone. */
   readonly #sleeping: Entry[] = []
-  /** Ended ids and when they ended, the oldest first. */
-  readonly #ended = new Map<string, number>()
   #last = 0
 
   publish(message: { id: string; text: string; priority: number; head: boolean; delayMs: number }): void {
-    this.#forget()
-    if (this.#entries.has(message.id) || this.#ended.has(message.id)) return
+    if (this.#entries.has(message.id)) return
     const { id, text, priority, head, delayMs } = message
     const entry: Entry = { id, text, priority, head, order: 0, state: 'waiting', dueAt: 0, taking: 0 }
     this.#entries.set(id, entry)
@@ -57,9 +51,7 @@ export class MemoryQueue {
   /** The message has ended. False where it is no longer in these hands. */
   end(taken: Taken): boolean {
     if (!this.#inHand(taken)) return false
-    this.#entries.delete(taken.id)
-    this.#ended.set(taken.id, performance.now())
-    return true
+    return this.#entries.delete(taken.id)
   }
 
   /** Back into the queue, to be taken after `delayMs`. */
@@ -83,7 +75,7 @@ export class MemoryQueue {
 
   state(id: string): EngineState {
     this.#wake()
-    return this.#entries.get(id)?.state ?? (this.#ended.has(id) ? 'finished' : 'absent')
+    return this.#entries.get(id)?.state ?? 'absent'
   }
 
   counts(): { waiting: number; delayed: number; active: number } {
@@ -116,14 +108,6 @@ export class MemoryQueue {
     for (let next = this.#sleeping[0]; next && next.dueAt <= now; next = this.#sleeping[0]) {
       this.#sleeping.shift()
       this.#wait(next)
-    }
-  }
-
-  #forget(): void {
-    const before = performance.now() - ENDED_KEPT_MS
-    for (const [id, endedAt] of this.#ended) {
-      if (endedAt > before) return
-      this.#ended.delete(id)
     }
   }
 }

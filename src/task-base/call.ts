@@ -11,7 +11,10 @@ import { type CallOnce, type Guard, withCall } from './once.js'
 
 /** How one call goes out. */
 export interface CallOptions {
-  /** The message's id: 1–100 of `A-Za-z0-9._-`. The same id again is the same call. Default: a new ULID. */
+  /**
+   * The message's id: 1–100 of `A-Za-z0-9._-`. The same id again is the same call, until its end is forgotten: 10 min after
+   * it, or with its result if that is kept longer. Default: a new ULID.
+   */
   readonly id?: string
   /** Start at the earliest after this long. */
   readonly countdown?: Duration

@@ -39,11 +39,15 @@ export interface Consumer {
 /** Carries messages between processes. Decides nothing: no result, attempt or event of it is the truth about a task. */
 export interface Engine {
   /**
-   * Durable when resolved. The same id and round again is a no-op, whatever state that message is in; another round of an
-   * id is carried beside the earlier one, which may still be on its way to its acknowledgement. `delayMs` ≥ 0.
+   * Durable when resolved. The same id and round again is a no-op while that message waits, is delayed or active; once it
+   * has ended it is carried anew: whether that is a repeat or a new call, the lock's record says at delivery. Another round
+   * of an id is carried beside the earlier one, which may still be on its way to its acknowledgement. `delayMs` ≥ 0.
    */
   publish(message: Message, options: { readonly delayMs: number; readonly head: boolean }): Promise<void>
-  /** Where one message is, in its first round (0) unless another is named. @throws BrokerUnavailable */
+  /**
+   * Where one message is, in its first round (0) unless another is named; `finished` or `absent` once it has ended.
+   * @throws BrokerUnavailable
+   */
   state(queue: string, messageId: string, round?: number): Promise<EngineState>
   consume(options: ConsumeOptions): Promise<Consumer>
   /** Waiting, delayed and active messages of a queue. */

@@ -240,5 +240,28 @@ for (const [name, startServer] of Object.entries(PLACES)) {
       })
       assert.equal(await next.get({ timeout: '20s' }), 12)
     })
+
+    it('[P11] an id is a new call once its end is forgotten: with a lock, without one, and when it has to wait', async () => {
+      const connection = await app.connection()
+      const { engine } = connection.servers
+      const [held, free, parked] = ['again-held', 'again-free', 'again-parked'] as const
+      const slow = (id: string, ms = 0) => flow.slow.applyAsync([{ n: 13, ms }], { id, once: { overlap: 'defer' } })
+      const plain = (x: string) => flow.plain.applyAsync([x], { id: free })
+      for (const id of [held, parked]) await (await slow(id)).get({ timeout: '20s' })
+      await (await plain('first')).get({ timeout: '20s' })
+      const engineHas = async (messageId: string): Promise<boolean> =>
+        !['absent', 'finished'].includes(await engine.state('default', messageId))
+      for (const id of [held, free, parked]) {
+        await until(async () => !(await engineHas(id)), { what: `the acknowledgement of ${id}` })
+      }
+      await connection.store.destroy()
+
+      const first = await slow(held, 400)
+      const turn = await slow(parked)
+      assert.deepEqual([first.outcome, turn.outcome], ['published', 'parked'])
+      for (const call of [first, turn]) assert.equal(await call.get({ timeout: '20s' }), 13)
+      assert.equal(await (await plain('second')).get({ timeout: '20s' }), 'second')
+      assert.deepEqual([bodies(held).length, bodies(parked).length], [4, 4], 'a start and an end each time')
+    })
   })
 }

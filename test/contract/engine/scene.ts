@@ -54,6 +54,8 @@ export interface WatchOver extends Partial<ConsumeOptions> {
   readonly engine?: Engine
 }
 
+/** What an engine may say of a message that has ended. */
+export const ENDED: readonly unknown[] = ['finished', 'absent']
 export const ACK: Verdict = { verdict: 'ack' }
 
 export interface Gate<T> {
