@@ -1,4 +1,4 @@
-import type { Claim, Decision } from '../../src/beat/schedule-store.js'
+import { EntryBook } from '../../src/beat/entry-book.js'
 import type { LockKey } from '../../src/lock/key.js'
 import type { GuardDefinition, WorkerRow } from '../../src/lock/lock-store.js'
 import type { LockRecord } from '../../src/lock/record.js'
@@ -13,22 +13,12 @@ export interface AppLocks {
   highestToken: number
 }
 
-/** Where one entry stands, and its decisions, the newest first. */
-export interface EntryState {
-  nominal: number
-  claim: Claim | null
-  lastTerm: number
-  readonly decisions: Decision[]
-}
-
-export type AppSchedule = Map<string, EntryState>
-
 /** The "server" behind memory stores: what instances of one process share, and the one clock that decides. */
 export interface MemoryServer {
   /** Epoch ms; never goes back. */
   readonly now: () => number
   readonly apps: Map<string, AppLocks>
-  readonly schedules: Map<string, AppSchedule>
+  readonly schedules: Map<string, EntryBook>
   readonly brokers: Map<string, Broker>
 }
 
@@ -59,10 +49,10 @@ export function locksOf(server: MemoryServer, app: string): AppLocks {
   return fresh
 }
 
-export function scheduleOf(server: MemoryServer, app: string): AppSchedule {
+export function bookOf(server: MemoryServer, app: string): EntryBook {
   const known = server.schedules.get(app)
   if (known) return known
-  const fresh: AppSchedule = new Map()
+  const fresh = new EntryBook(server.now)
   server.schedules.set(app, fresh)
   return fresh
 }

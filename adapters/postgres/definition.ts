@@ -15,25 +15,26 @@ import { requeue } from './statements/requeue.js'
 import { resolve } from './statements/resolve.js'
 import { revoke } from './statements/revoke.js'
 import { run } from './statements/run.js'
-import { cursor, decide, load, reserve } from './statements/schedule.js'
+import { attend, changedEntries, changeEntry, decide, entryRow, reserve } from './statements/schedule.js'
 import { promotions, recordOutcome, settle } from './statements/settle.js'
 import { start } from './statements/start.js'
 import { prune, sweep } from './statements/sweep.js'
 import { tables } from './statements/tables.js'
 import { tablesV2 } from './statements/tables-v2.js'
+import { tablesV3 } from './statements/tables-v3.js'
 import { views } from './statements/views.js'
 
 /**
  * The tables' versions, each made from the one before: only ever appended to. Whatever a process of an earlier release
  * must not work beside belongs to a new version, also where only functions change.
  */
-const TABLES = [tables, tablesV2]
+const TABLES = [tables, tablesV2, tablesV3]
 
 /** In the order in which they name each other: functions in plain SQL are checked when they are made. */
 const FUNCTIONS = [
   ...[clock, lockKey, barrierId, mode, views, recordOutcome, hold, history, settle, promotions, displace],
   ...[acquire, park, run, start, requeue, release, confirm, renew, prune, sweep, resolve, clear, revoke, list],
-  ...[cursor, load, reserve, decide],
+  ...[entryRow, changeEntry, changedEntries, reserve, decide, attend],
 ]
 
 export const VERSION = TABLES.length

@@ -1,27 +1,69 @@
-import type { Cursor, Decision, ReserveAnswer, ScheduleStore } from '../../src/beat/schedule-store.js'
-import { openDatabase } from './database.js'
+import type {
+  Alteration,
+  Attendance,
+  BeatRow,
+  Decision,
+  EntryRow,
+  PutOutcome,
+  ReserveAnswer,
+  ScheduleStore,
+} from '../../src/beat/schedule-store.js'
+import { type Database, openDatabase } from './database.js'
 import type { PostgresOptions } from './options.js'
-import { destroySchedule, history } from './statements/schedule.js'
+import { destroySchedule, history, leave } from './statements/schedule.js'
+
+/** Entries a statement: one must not hold the app's row for long. */
+const AT_ONCE = 500
 
 /**
- * Cursors, claims and decisions as rows beside the locks' tables; about the last 1000 decisions an entry are kept.
+ * A timetable as rows beside the locks' tables.
  *
  * @throws StoreUnavailable, or UsageError for a login, schema or server setting that cannot work.
  */
 export async function openScheduleStore(options: PostgresOptions): Promise<ScheduleStore> {
   const { app } = options
   const db = await openDatabase({ ...options, poolSize: options.poolSize ?? 2 })
+  const call = <Answer>(name: string, ...values: readonly unknown[]): Promise<Answer> => db.call(name, [app, ...values])
   return {
     now: async () => Number(await db.call<string>('clock_v1', [])),
-    load: (entries) => db.call<Cursor[]>('load_v1', [app, entries]),
-    reserve: (request) => db.call<ReserveAnswer>('reserve_v1', [app, request.entry, JSON.stringify(request)]),
-    takeOver: (request) => db.call<ReserveAnswer>('take_over_v1', [app, request.entry, JSON.stringify(request)]),
-    decide: (decision, term) => db.call<Decision>('decide_v1', [app, decision.entry, JSON.stringify(decision), term]),
-    history: async (entry, limit) => {
-      const rows = await db.run<{ decision: Decision }>(history(db.schema), [app, entry, limit])
-      return rows.map((row) => row.decision)
+    put: async (entries, how) => {
+      const outcomes: PutOutcome[] = []
+      for (let from = 0; from < entries.length; from += AT_ONCE) {
+        const batch = JSON.stringify(entries.slice(from, from + AT_ONCE))
+        outcomes.push(...(await call<PutOutcome[]>('put_entries_v1', how, batch)))
+      }
+      return outcomes
     },
+    alter: (entry, alteration) => call<EntryRow | null>('alter_entry_v1', entry, alteration.to, argumentOf(alteration)),
+    changes: (after, limit) => call('entry_changes_v1', after, limit),
+    show: (entry) => call<EntryRow | null>('show_entry_v1', entry),
+    reserve: (request) => call<ReserveAnswer>('reserve_v1', JSON.stringify(request)),
+    pass: (request) => call('pass_v1', JSON.stringify(request)),
+    takeOver: (request) => call<ReserveAnswer>('take_over_v1', JSON.stringify(request)),
+    decide: (decision) => call<Decision>('decide_v1', JSON.stringify(decision)),
+    history: (entry, limit) => readHistory(db, app, entry, limit),
+    attend: ({ by, report, leadMs }) => call<Attendance>('attend_v1', by, leadMs, report && JSON.stringify(report)),
+    beats: () => call<BeatRow[]>('beats_v1'),
+    leave: async (by) => void (await db.run(leave(db.schema), [app, by])),
     destroy: async () => void (await db.run(destroySchedule(db.schema), [app])),
     close: () => db.close(),
+  }
+}
+
+async function readHistory(db: Database, app: string, entry: string, limit: number): Promise<Decision[]> {
+  const rows = await db.run<{ decision: Decision }>(history(db.schema), [app, entry, Math.max(0, limit)])
+  return rows.map((row) => row.decision)
+}
+
+function argumentOf(alteration: Alteration): string | null {
+  switch (alteration.to) {
+    case 'paused':
+      return alteration.why
+    case 'resumed':
+      return alteration.from
+    case 'removed':
+      return alteration.config
+    default:
+      return null
   }
 }

@@ -1,16 +1,45 @@
-import type { Claim, Cursor, Decision, ReserveAnswer, ScheduleStore } from '../../src/beat/schedule-store.js'
-import { Connection, type RedisOptions, type Request } from './connection.js'
+import {
+  type Alteration,
+  BEAT_KEPT_MS,
+  type BeatReport,
+  type BeatRow,
+  type Claim,
+  type Cursor,
+  type Decision,
+  type DecisionName,
+  type Dropped,
+  type EntryPut,
+  type EntryRow,
+  type EntryState,
+  type PutHow,
+  type PutOutcome,
+  type ReserveAnswer,
+  type ScheduleStore,
+} from '../../src/beat/schedule-store.js'
+import { Connection, type RedisOptions } from './connection.js'
 import { forgetApp } from './forget.js'
 import { timeOf } from './renewal.js'
 import { fieldsOf, numberOf } from './reply.js'
 import type { Script } from './script.js'
-import { DECIDE, HISTORY, LOAD, RESERVE, TAKE_OVER } from './scripts/schedule.js'
-import { byShard, shardNumber, shardOf } from './shard.js'
+import {
+  ALTER,
+  ATTEND,
+  BEATS,
+  CHANGES,
+  DECIDE,
+  LEAVE,
+  PASS,
+  PUT,
+  RESERVE,
+  SHOW,
+  TAKE_OVER,
+} from './scripts/schedule.js'
+import { shardOf } from './shard.js'
 
-/** Cursors a script's run: a run must not keep the server from others for long. */
+/** Entries a script's run: a run must not keep the server from others for long. */
 const AT_ONCE = 500
 
-/** Cursors, claims and decisions on Redis ≥ 6.2 or Valkey: each verb is one script on the entry's shard. @throws as openLockStore. */
+/** A timetable on Redis ≥ 6.2 or Valkey: each verb is one script on the app's one slot for it. @throws as openLockStore. */
 export async function openScheduleStore(options: RedisOptions): Promise<ScheduleStore> {
   const connection = new Connection(options)
   await connection.open()
@@ -18,65 +47,86 @@ export async function openScheduleStore(options: RedisOptions): Promise<Schedule
 }
 
 function scheduleStoreOn(connection: Connection, app: string): ScheduleStore {
-  const on = (entry: string, script: Script, args: readonly (string | number)[]): Promise<unknown> =>
-    connection.ask({ script, keys: namesOf(app, entry), args: args.map(String) })
+  const { base } = shardOf('beat', app, '')
+  const ask = (script: Script, ...args: readonly (string | number | null)[]): Promise<unknown> =>
+    connection.ask({ script, keys: [`${base}index`], args: [base, ...args.map((each) => String(each ?? ''))] })
   return {
     now: () => timeOf(connection),
-    load: (entries) => loadCursors(connection, app, entries),
-    reserve: async ({ entry, from, nominal, by, claimMs, missed }) => {
-      const dropped = missed ? [missed.latest, missed.slots] : ['', '']
-      return reserveAnswer(entry, await on(entry, RESERVE, [from, nominal, by, claimMs, ...dropped]))
+    put: (entries, how) => putAll(entries, how, ask),
+    alter: async (entry, alteration) => {
+      const reply = await ask(ALTER, entry, alteration.to, argumentOf(alteration))
+      return reply === null ? null : rowOf(reply)
     },
-    takeOver: async ({ entry, term, by, claimMs }) =>
-      reserveAnswer(entry, await on(entry, TAKE_OVER, [term, by, claimMs])),
-    decide: async ({ entry, nominal, decision, messageId, holder, slots }, term) => {
-      const args = [nominal, term, decision, messageId ?? '', holder ?? '', slots]
-      return decisionOf(entry, await on(entry, DECIDE, args))
+    changes: async (after, limit) => {
+      const [revision, rows] = fieldsOf(await ask(CHANGES, after, Math.min(limit, AT_ONCE)))
+      return { revision: numberOf(revision), rows: fieldsOf(rows).map(rowOf) }
     },
-    history: async (entry, limit) =>
-      limit < 1 ? [] : fieldsOf(await on(entry, HISTORY, [limit])).map((row) => decisionOf(entry, row)),
+    show: async (entry) => shown(await ask(SHOW, entry)),
+    reserve: async ({ entry, revision, from, nominal, kind, by, claimMs, dropped }) =>
+      reserveAnswer(await ask(RESERVE, entry, revision, from, nominal, kind, by, claimMs, ...dropsOf(dropped))),
+    pass: async ({ entry, revision, from, to, dropped }) =>
+      reserveAnswer(await ask(PASS, entry, revision, from, to, ...dropsOf(dropped))) as Passed,
+    takeOver: async ({ entry, term, by, claimMs }) => reserveAnswer(await ask(TAKE_OVER, entry, term, by, claimMs)),
+    decide: async (decision) => {
+      const { entry, nominal, term, decision: name, holder, slots } = decision
+      const [now, packed] = fieldsOf(await ask(DECIDE, entry, nominal, term, name, holder, slots))
+      return packed === null ? { ...decision, at: numberOf(now) } : decisionOf(entry, nominal, String(packed))
+    },
+    history: async (entry, limit) => (await historyOf(connection, base, entry)).slice(0, Math.max(0, limit)),
+    attend: async ({ by, report, leadMs }) => {
+      const [now, revision, leader] = fieldsOf(await ask(ATTEND, by, leadMs, report && JSON.stringify(report)))
+      return { now: numberOf(now), revision: numberOf(revision), leader: textOr(leader) }
+    },
+    beats: async () => beatRows(await ask(BEATS)),
+    leave: async (by) => void (await ask(LEAVE, by)),
     destroy: () => forgetApp(connection, app, 'beat'),
     close: () => connection.close(),
   }
 }
 
-function namesOf(app: string, entry: string): [cursor: string, decisions: string] {
-  const { base } = shardOf('beat', app, entry)
-  return [`${base}cursor:${entry}`, `${base}decisions:${entry}`]
-}
+type Ask = (script: Script, ...args: readonly (string | number | null)[]) => Promise<unknown>
+type Passed = Exclude<ReserveAnswer, { outcome: 'reserved' }>
 
-/** One round trip, by shard. */
-async function loadCursors(connection: Connection, app: string, entries: readonly string[]): Promise<Cursor[]> {
-  const batches = [...byShard(entries, (entry) => shardNumber(app, entry)).values()].flatMap(inBatches)
-  const requests = batches.map((batch): Request => {
-    return { script: LOAD, keys: batch.map(({ item }) => namesOf(app, item)[0]), args: [] }
-  })
-  const replies = await connection.askAll(requests)
-  const cursors: Cursor[] = []
-  for (const [n, batch] of batches.entries()) {
-    const rows = fieldsOf(replies[n])
-    for (const [i, { item, at }] of batch.entries()) cursors[at] = cursorOf(item, rows[i])
+async function putAll(entries: readonly EntryPut[], how: PutHow, ask: Ask): Promise<PutOutcome[]> {
+  const outcomes: PutOutcome[] = []
+  for (let from = 0; from < entries.length; from += AT_ONCE) {
+    const batch = entries.slice(from, from + AT_ONCE)
+    const args = batch.flatMap(({ name, spec, config, maxRuns }) => [name, spec, config, maxRuns])
+    outcomes.push(...(fieldsOf(await ask(PUT, how, ...args)) as PutOutcome[]))
   }
-  return cursors
+  return outcomes
 }
 
-function inBatches<T>(group: readonly T[]): T[][] {
-  return Array.from({ length: Math.ceil(group.length / AT_ONCE) }, (_, n) =>
-    group.slice(n * AT_ONCE, (n + 1) * AT_ONCE),
-  )
+function argumentOf(alteration: Alteration): string | null {
+  switch (alteration.to) {
+    case 'paused':
+      return alteration.why
+    case 'resumed':
+      return alteration.from
+    case 'removed':
+      return alteration.config
+    default:
+      return null
+  }
 }
 
-function reserveAnswer(entry: string, reply: unknown): ReserveAnswer {
-  const [outcome, at, given] = fieldsOf(reply)
+function dropsOf(dropped: readonly Dropped[]): (string | number)[] {
+  return dropped.flatMap(({ decision, latest, slots }) => [decision, latest, slots])
+}
+
+function reserveAnswer(reply: unknown): ReserveAnswer {
+  const [outcome, at, nominal, claim] = fieldsOf(reply)
   const now = numberOf(at)
-  return outcome === 'reserved'
-    ? { outcome: 'reserved', claim: claimOf(given), now }
-    : { outcome: 'moved', cursor: cursorOf(entry, given), now }
-}
-
-function cursorOf(entry: string, reply: unknown): Cursor {
-  const [nominal, claim] = fieldsOf(reply)
-  return { entry, nominal: numberOf(nominal), claim: claim === null ? null : claimOf(claim) }
+  switch (outcome) {
+    case 'reserved':
+      return { outcome, nominal: numberOf(nominal), claim: claimOf(claim), now }
+    case 'moved': {
+      const cursor: Cursor = { nominal: numberOf(nominal), claim: claim === null ? null : claimOf(claim) }
+      return { outcome, cursor, now }
+    }
+    default:
+      return { outcome: 'changed', now }
+  }
 }
 
 function claimOf(reply: unknown): Claim {
@@ -84,15 +134,90 @@ function claimOf(reply: unknown): Claim {
   return { nominal: numberOf(nominal), term: numberOf(term), by: String(by), deadline: numberOf(deadline) }
 }
 
-function decisionOf(entry: string, reply: unknown): Decision {
-  const [nominal, decision, messageId, holder, slots, at] = fieldsOf(reply)
+async function historyOf(connection: Connection, base: string, entry: string): Promise<Decision[]> {
+  const fields = fieldsOf(await connection.ask({ command: 'HGETALL', args: [`${base}history:${entry}`] }))
+  return pairs(fields)
+    .map(([nominal, packed]) => decisionOf(entry, Number(nominal), packed))
+    .sort((a, b) => b.nominal - a.nominal)
+}
+
+function decisionOf(entry: string, nominal: number, packed: string): Decision {
+  const [decision, holder, slots, at, term] = packed.split('|')
   return {
     entry,
-    nominal: numberOf(nominal),
-    decision: String(decision) as Decision['decision'],
-    messageId: messageId === null ? null : String(messageId),
-    holder: holder === null ? null : String(holder),
-    slots: numberOf(slots),
-    at: numberOf(at),
+    nominal,
+    decision: decision as DecisionName,
+    holder: holder === '' || holder === undefined ? null : holder,
+    slots: Number(slots),
+    term: Number(term),
+    at: Number(at),
   }
+}
+
+function shown(reply: unknown): EntryRow | null {
+  const [, fields] = fieldsOf(reply)
+  if (fieldsOf(fields).length === 0) return null
+  const row = rowOf(reply)
+  return row.state === 'removed' ? null : row
+}
+
+function rowOf(reply: unknown): EntryRow {
+  const [name, fields] = fieldsOf(reply)
+  const stored = new Map(pairs(fieldsOf(fields)))
+  const textAt = (field: string): string | null => stored.get(field) ?? null
+  const numberAt = (field: string): number | null => (stored.has(field) ? Number(stored.get(field)) : null)
+  const lastNominal = numberAt('lastNominal')
+  return {
+    name: String(name),
+    spec: textAt('spec') ?? '',
+    config: textAt('config'),
+    state: textAt('state') as EntryState,
+    pausedAt: numberAt('pausedAt'),
+    pausedWhy: textAt('pausedWhy'),
+    resumedAt: numberAt('resumedAt'),
+    askedAt: numberAt('askedAt'),
+    maxRuns: numberAt('maxRuns'),
+    runs: numberAt('runs') ?? 0,
+    counts: countsOf(stored),
+    last: lastNominal === null ? null : { nominal: lastNominal, decision: textAt('lastDecision') as DecisionName },
+    createdAt: numberAt('createdAt') ?? 0,
+    changedAt: numberAt('changedAt') ?? 0,
+    revision: numberAt('revision') ?? 0,
+    nominal: numberAt('nominal') ?? 0,
+    claim: stored.has('claimTerm') ? storedClaim(stored) : null,
+  }
+}
+
+function storedClaim(stored: ReadonlyMap<string, string>): Claim {
+  const [nominal, term, deadline] = ['claimNominal', 'claimTerm', 'claimDeadline'].map((each) =>
+    Number(stored.get(each)),
+  )
+  return { nominal, term, by: stored.get('claimBy') ?? '', deadline } as Claim
+}
+
+function countsOf(stored: ReadonlyMap<string, string>): EntryRow['counts'] {
+  const counts: Partial<Record<DecisionName, number>> = {}
+  for (const [field, count] of stored) {
+    if (field.startsWith('n:')) counts[field.slice(2) as DecisionName] = Number(count)
+  }
+  return counts
+}
+
+function beatRows(reply: unknown): BeatRow[] {
+  const [now, leader, all] = fieldsOf(reply)
+  return pairs(fieldsOf(all))
+    .map(([by, packed]) => {
+      const at = packed.indexOf(' ')
+      const report = JSON.parse(packed.slice(at + 1)) as BeatReport
+      return { ...report, by, seenAt: Number(packed.slice(0, at)), leader: leader === by }
+    })
+    .filter(({ seenAt }) => numberOf(now) - seenAt <= BEAT_KEPT_MS)
+}
+
+function pairs(flat: readonly unknown[]): [string, string][] {
+  return Array.from({ length: flat.length / 2 }, (_, n) => [String(flat[2 * n]), String(flat[2 * n + 1])])
+}
+
+function textOr(reply: unknown): string | null {
+  return reply === null || reply === undefined ? null : String(reply)
 }

@@ -1,18 +1,23 @@
+import { hostname } from 'node:os'
 import { createEmitter, type Emitter } from '../lock/emit.js'
 import { ulid } from '../lock/ulid.js'
 import type { App } from '../task-base/app.js'
 import type { Connection } from '../task-base/connection.js'
 import type { Entry } from '../task-base/entry.js'
 import { startSweeper } from '../task-base/sweeper.js'
-import type { BeatEntry } from './entry.js'
 import type { BeatEvents } from './event.js'
+import { mergeConfig } from './merge.js'
 import { Scheduler } from './scheduler.js'
 import { BeatService } from './service.js'
-import { fireThrough, readTimetable, shownOverlap } from './timetable.js'
+import { nextSlot } from './slot.js'
+import { type ConfigLine, fireThrough, readingRows, readTimetable, shownOverlap } from './timetable.js'
 
 export interface BeatInfo {
   readonly broker: string
   readonly locks: string
+  /** The store of the timetable: the locks' server, or a file. */
+  readonly store: string
+  /** What the configuration says; entries of the store beside it are read when the beat runs. */
   readonly entries: readonly {
     readonly name: string
     readonly task: string
@@ -34,32 +39,31 @@ export interface RunningBeat {
   stop(): Promise<void>
 }
 
+export interface BeatStart {
+  readonly app: App
+  readonly name: string
+  /** The longest sleep between two passes. Default 5 s. */
+  readonly maxIntervalMs?: number
+}
+
 /** Starts the timetable of an app. @throws UsageError for a bad entry, ServerUnavailable; nothing is left running then. */
-export async function startBeat({ app, name }: { readonly app: App; readonly name: string }): Promise<RunningBeat> {
-  const entries = readTimetable(app)
-  const connection = await app.connection()
+export async function startBeat(start: BeatStart): Promise<RunningBeat> {
+  const config = readTimetable(start.app)
+  const connection = await start.app.connection()
   try {
-    return run(app, name, entries, connection)
+    return run(start, config, connection)
   } catch (error) {
-    await app.close()
+    await start.app.close()
     throw error
   }
 }
 
-function run(app: App, name: string, entries: readonly BeatEntry<Entry>[], connection: Connection): RunningBeat {
+function run(start: BeatStart, config: readonly ConfigLine[], connection: Connection): RunningBeat {
+  const { app } = start
   const events = createEmitter<BeatEvents>()
-  const scheduler = new Scheduler<Entry>({
-    store: connection.servers.scheduleStore,
-    entries,
-    fire: fireThrough(app),
-    // Two beats under one name could publish on one claim.
-    by: `${name}/${ulid()}`,
-    now: connection.now,
-    emit: events.emit,
-    observe: connection.observe,
-  })
   // Asks schedules of the user's, which may throw: before anything runs.
-  const info = infoOf(app, connection, entries)
+  const info = infoOf(app, connection, config)
+  const scheduler = schedulerOf(start, { config, connection, events })
   const sweeper = startSweeper(connection.sweep)
   const stopping = new AbortController()
   const done = new BeatService({ scheduler, emit: events.emit }).start(stopping.signal)
@@ -72,25 +76,59 @@ function run(app: App, name: string, entries: readonly BeatEntry<Entry>[], conne
     async stop() {
       stopping.abort()
       await done.catch(() => undefined)
+      // What is not told now ends by itself after some seconds.
+      await scheduler.stop().catch(() => undefined)
       await sweeper.close()
       await app.close()
     },
   }
 }
 
-function infoOf(app: App, { servers, now }: Connection, entries: readonly BeatEntry<Entry>[]): BeatInfo {
+function schedulerOf(
+  { app, name, maxIntervalMs }: BeatStart,
+  {
+    config,
+    connection,
+    events,
+  }: { config: readonly ConfigLine[]; connection: Connection; events: Emitter<BeatEvents> },
+): Scheduler<Entry> {
+  const store = connection.servers.scheduleStore
+  return new Scheduler<Entry>({
+    store,
+    merge: () =>
+      mergeConfig(
+        store,
+        config.map(({ put }) => put),
+      ),
+    entryOf: readingRows(app, config),
+    fire: fireThrough(app),
+    failed: async (id) => FAILED.includes((await connection.find(id, null)).outcome?.outcome ?? ''),
+    // Two beats under one name could publish on one claim.
+    by: `${name}/${ulid()}`,
+    host: { name, host: hostname(), pid: process.pid, startedAt: Math.round(connection.now()) },
+    now: connection.now,
+    emit: events.emit,
+    observe: connection.observe,
+    ...(maxIntervalMs === undefined ? {} : { maxIntervalMs }),
+  })
+}
+
+const FAILED: readonly string[] = ['failed', 'lock_lost']
+
+function infoOf(app: App, { servers, now }: Connection, config: readonly ConfigLine[]): BeatInfo {
   const { broker, locks } = servers
   return {
     broker,
     locks,
-    entries: entries.map(({ name, schedule, zone, payload }) => ({
-      name,
-      task: payload.task,
-      schedule: schedule.text ?? 'a schedule of its own',
-      zone,
-      overlap: shownOverlap(app, payload),
-      next: schedule.next(now(), zone) ?? null,
+    store: locks,
+    entries: config.map(({ entry }) => ({
+      name: entry.name,
+      task: entry.payload.task,
+      schedule: entry.schedule.text ?? 'a schedule of its own',
+      zone: entry.zone,
+      overlap: shownOverlap(app, entry.payload),
+      next: nextSlot(entry, Math.floor(now())) ?? null,
     })),
-    warnings: entries.flatMap(({ name, schedule }) => (schedule.warnings ?? []).map((each) => `${name}: ${each}`)),
+    warnings: config.flatMap(({ entry }) => (entry.schedule.warnings ?? []).map((each) => `${entry.name}: ${each}`)),
   }
 }

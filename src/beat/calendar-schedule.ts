@@ -15,6 +15,7 @@ interface Written {
 export function calendarSchedule(written: Written, dst: DstPolicy = DEFAULT_DST): CalendarSchedule {
   const { rule, text, warnings = [] } = written
   return {
+    stored: true,
     text,
     warnings,
     next: (afterMs, zone) => nextInstant(rule, afterMs, zone, dst),

@@ -12,6 +12,7 @@ import { readInstant } from './instant.js'
 export function clocked(at: Date | string): Schedule {
   const slot = readInstant(at, 'at')
   return {
+    stored: true,
     text: `at ${new Date(slot).toISOString()}`,
     next: (afterMs) => (afterMs < slot ? slot : undefined),
   }

@@ -1,6 +1,7 @@
 /** Items by the instant at which they are due: a binary heap, O(log n) a change, the earliest at hand. */
 export class DueQueue<Item> {
-  readonly #heap: { readonly item: Item; readonly dueAt: number }[] = []
+  readonly #heap: Node<Item>[] = []
+  readonly #nodes = new Map<Item, Node<Item>>()
 
   get size(): number {
     return this.#heap.length
@@ -11,48 +12,64 @@ export class DueQueue<Item> {
     return this.#heap[0]?.dueAt ?? Number.POSITIVE_INFINITY
   }
 
-  push(item: Item, dueAt: number): void {
-    this.#heap.push({ item, dueAt })
-    let index = this.#heap.length - 1
-    while (index > 0) {
-      const parent = (index - 1) >>> 1
-      if (this.#dueAt(parent) <= dueAt) return
-      this.#swap(index, parent)
-      index = parent
-    }
+  /** Adds an item, or moves it to another instant. */
+  set(item: Item, dueAt: number): void {
+    this.delete(item)
+    const node = { item, dueAt, at: this.#heap.length }
+    this.#heap.push(node)
+    this.#nodes.set(item, node)
+    this.#rise(node.at)
+  }
+
+  delete(item: Item): void {
+    const node = this.#nodes.get(item)
+    if (node) this.#removeAt(node.at)
   }
 
   /** Takes out all that are due by `now`, the earliest first. */
   takeDue(now: number): Item[] {
     const due: Item[] = []
-    while (this.earliest <= now) due.push(this.#pop())
+    while (this.earliest <= now) due.push(this.#removeAt(0))
     return due
   }
 
   clear(): void {
     this.#heap.length = 0
+    this.#nodes.clear()
   }
 
-  #pop(): Item {
-    this.#swap(0, this.#heap.length - 1)
-    const popped = this.#heap.pop()
-    if (!popped) throw new RangeError('nothing is left in the queue')
-    this.#sink()
-    return popped.item
+  #removeAt(at: number): Item {
+    this.#swap(at, this.#heap.length - 1)
+    const removed = this.#heap.pop()
+    if (!removed) throw new RangeError('nothing is left in the queue')
+    this.#nodes.delete(removed.item)
+    // What took its place may belong higher or lower.
+    this.#rise(at)
+    this.#sink(at)
+    return removed.item
   }
 
-  #sink(): void {
-    for (let index = 0; ; ) {
-      const left = 2 * index + 1
-      const child = this.#dueAt(left + 1) < this.#dueAt(left) ? left + 1 : left
-      if (this.#dueAt(index) <= this.#dueAt(child)) return
-      this.#swap(index, child)
-      index = child
+  #rise(from: number): void {
+    for (let at = from; at > 0; ) {
+      const parent = (at - 1) >>> 1
+      if (this.#dueAt(parent) <= this.#dueAt(at)) return
+      this.#swap(at, parent)
+      at = parent
     }
   }
 
-  #dueAt(index: number): number {
-    return this.#heap[index]?.dueAt ?? Number.POSITIVE_INFINITY
+  #sink(from: number): void {
+    for (let at = from; ; ) {
+      const left = 2 * at + 1
+      const child = this.#dueAt(left + 1) < this.#dueAt(left) ? left + 1 : left
+      if (this.#dueAt(at) <= this.#dueAt(child)) return
+      this.#swap(at, child)
+      at = child
+    }
+  }
+
+  #dueAt(at: number): number {
+    return this.#heap[at]?.dueAt ?? Number.POSITIVE_INFINITY
   }
 
   #swap(a: number, b: number): void {
@@ -60,5 +77,13 @@ export class DueQueue<Item> {
     if (!first || !second) return
     this.#heap[a] = second
     this.#heap[b] = first
+    second.at = a
+    first.at = b
   }
+}
+
+interface Node<Item> {
+  readonly item: Item
+  readonly dueAt: number
+  at: number
 }

@@ -1,14 +1,14 @@
-import { UsageError } from '../lock/error.js'
 import type { Holder } from '../lock/lock-store.js'
 import type { CatchUp } from './misfire.js'
 import type { DecisionName } from './schedule-store.js'
 import type { Timetable } from './slot.js'
-import { checkZone } from './zone.js'
 
 /** A line of the timetable, as beat sees it. `payload` is what `fire` publishes; beat does not look into it. */
 export interface BeatEntry<Payload> extends Timetable {
   /** Default: the latest, however late. */
   readonly catchUp?: CatchUp
+  /** Pause the entry when the run of its last slot has failed for good. */
+  readonly pauseOnFailure?: boolean
   readonly payload: Payload
 }
 
@@ -23,7 +23,7 @@ export interface Slot {
 }
 
 export interface FireAnswer {
-  readonly decision: Exclude<DecisionName, 'missed' | 'error'>
+  readonly decision: Exclude<DecisionName, 'missed' | 'paused' | 'error'>
   /** Who stood in the way. */
   readonly holder: Holder | null
 }
@@ -33,13 +33,3 @@ export interface FireAnswer {
  * ServerUnavailable or PublishUnknown, which mean that nothing is known; any other error is the slot's decision `error`.
  */
 export type Fire<Payload> = (entry: BeatEntry<Payload>, slot: Slot) => Promise<FireAnswer>
-
-/** @throws UsageError for two entries of one name, or a zone that does not exist. */
-export function checkEntries(entries: readonly BeatEntry<unknown>[]): void {
-  const names = new Set<string>()
-  for (const { name, zone } of entries) {
-    if (names.has(name)) throw new UsageError(`two entries are named ${name}: give each a name of its own.`)
-    names.add(name)
-    checkZone(zone, `timezone of entry ${name}`)
-  }
-}

@@ -8,7 +8,7 @@ export interface BeatEvents {
   readonly 'beat:decided': {
     readonly entry: string
     readonly nominal: number
-    readonly decision: Exclude<DecisionName, 'missed'>
+    readonly decision: Exclude<DecisionName, 'paused'>
     readonly holder: Holder | null
     readonly messageId: string
     /** How long after its nominal time the slot was published. */
@@ -27,6 +27,8 @@ export interface BeatEvents {
   }
   /** Told once until it is over. `entry` is null when a server, not one entry, is the trouble. */
   readonly 'beat:trouble': { readonly error: Error; readonly entry: string | null; readonly retryInMs: number }
+  /** This beat does the work from now on, or rests because another does; decides nothing. */
+  readonly 'beat:lead': { readonly leads: boolean }
   /** The trouble with the server is over. */
   readonly 'beat:recovered': { readonly afterMs: number }
 }

@@ -37,6 +37,7 @@ export function every(period: Duration, options: EveryOptions = {}): Grid {
   return {
     periodMs,
     anchorAt,
+    stored: true,
     text: `every ${formatExactly(periodMs)}${anchored}`,
     next: (afterMs) => anchorAt + (Math.floor((afterMs - anchorAt) / periodMs) + 1) * periodMs,
   }

@@ -8,20 +8,23 @@ export type DecisionName =
   | 'replaced'
   | 'coalesced'
   | 'refused'
+  /** Nobody was there at its time, and `catchUp` did not bring it back. */
   | 'missed'
+  /** Came due while its entry was paused. */
+  | 'paused'
   | 'error'
 
 export interface Decision {
   readonly entry: string
-  /** Nominal time of the slot, epoch ms. For `missed`, the latest of the slots that were dropped together. */
+  /** Nominal time of the slot, epoch ms. For `missed` and `paused`, the latest of the slots that were dropped together. */
   readonly nominal: number
   readonly decision: DecisionName
-  /** The id derived from entry and nominal time; null for `missed`. */
-  readonly messageId: string | null
   /** Message id of the holder that stood in the way, or null. */
   readonly holder: string | null
-  /** How many slots this row stands for; 1 but for `missed`. */
+  /** How many slots this row stands for; 1 but for `missed` and `paused`. */
   readonly slots: number
+  /** Of the claim under which it was written: tells whose decision is in force. 0 for dropped slots. */
+  readonly term: number
   /** Epoch ms by the store's clock; the store sets it. */
   readonly at: number
 }
@@ -38,42 +41,167 @@ export interface Claim {
 
 /** Where an entry stands. */
 export interface Cursor {
-  readonly entry: string
-  /** The last nominal time that was claimed, or the instant of creation: next times are counted from here. */
+  /** The last nominal time that was claimed or passed, or the instant of creation: next times are counted from here. */
   readonly nominal: number
   readonly claim: Claim | null
 }
 
+/** `disabled`: no slots come due. `paused`: they come due and are recorded. `finished`: `maxRuns` is reached. */
+export type EntryState = 'active' | 'disabled' | 'paused' | 'finished' | 'removed'
+
+/** One line of the timetable as it is stored. */
+export interface EntryRow extends Cursor {
+  readonly name: string
+  /** JSON text of what runs when; the store does not look into it. Empty once removed. */
+  readonly spec: string
+  /** Names what the app's configuration said when it was merged; null for an entry added at run time. */
+  readonly config: string | null
+  readonly state: EntryState
+  /** While paused: since when, and what for. */
+  readonly pausedAt: number | null
+  readonly pausedWhy: string | null
+  /** Slots from the cursor up to here are `paused`: a resume that goes on from its own time. */
+  readonly resumedAt: number | null
+  /** Somebody asked for a run of its own; its nominal time. */
+  readonly askedAt: number | null
+  /** After so many runs the entry is `finished`. */
+  readonly maxRuns: number | null
+  /** Slots whose call was accepted: published, deferred, queued, replaced. Retries count nothing. */
+  readonly runs: number
+  /** Slots by decision since the entry was added, beyond what the history keeps. */
+  readonly counts: Readonly<Partial<Record<DecisionName, number>>>
+  /** The decision written last. */
+  readonly last: { readonly nominal: number; readonly decision: DecisionName } | null
+  readonly createdAt: number
+  readonly changedAt: number
+  /** Grows with each change of any entry of the app; claims and decisions change nothing. */
+  readonly revision: number
+}
+
+export interface EntryPut {
+  readonly name: string
+  readonly spec: string
+  readonly config: string | null
+  readonly maxRuns: number | null
+}
+
+/**
+ * `merge`: what the app's configuration says; an entry of the same `config` is left as it is, also where somebody has
+ * changed it since. `add` leaves an entry that exists, `change` one that does not; `change` keeps `config`.
+ */
+export type PutHow = 'merge' | 'add' | 'change'
+export type PutOutcome = 'created' | 'changed' | 'kept' | 'exists' | 'missing'
+
+export type Alteration =
+  | { readonly to: 'enabled' | 'disabled' | 'asked' }
+  | { readonly to: 'paused'; readonly why: string | null }
+  /** `now`: slots that came due meanwhile are `paused`. `pausedAt`: they are caught up with as after a downtime. */
+  | { readonly to: 'resumed'; readonly from: 'now' | 'pausedAt' }
+  /** With `config`: only while that is the entry's. */
+  | { readonly to: 'removed'; readonly config: string | null }
+
+/** Slots that are passed without a run, written as one row. */
+export interface Dropped {
+  readonly decision: 'missed' | 'paused'
+  readonly slots: number
+  readonly latest: number
+}
+
 export interface ReserveRequest {
   readonly entry: string
+  /** Of the row as read: a changed entry is claimed by its new rule only. */
+  readonly revision: number
   /** The cursor as read: another value in the store means that somebody else was faster. */
   readonly from: number
   readonly nominal: number
+  /** `asked`: the run that somebody asked for, which moves no cursor; in any state but removed. */
+  readonly kind: 'slot' | 'asked'
   readonly by: string
   readonly claimMs: number
-  /** Slots between `from` and `nominal` that are dropped, written as one `missed` row in the same step. */
-  readonly missed: { readonly slots: number; readonly latest: number } | null
+  /** Slots between `from` and `nominal`, written in the same step. */
+  readonly dropped: readonly Dropped[]
+}
+
+export interface PassRequest {
+  readonly entry: string
+  readonly revision: number
+  readonly from: number
+  readonly to: number
+  readonly dropped: readonly Dropped[]
 }
 
 export type ReserveAnswer =
-  | { readonly outcome: 'reserved'; readonly claim: Claim; readonly now: number }
+  /** `nominal` is the cursor's. */
+  | { readonly outcome: 'reserved'; readonly nominal: number; readonly claim: Claim; readonly now: number }
   /** The cursor as it is: moved by another beat, or with a claim that is still open. */
   | { readonly outcome: 'moved'; readonly cursor: Cursor; readonly now: number }
+  /** The entry is not what it was when it was read: `changes` tells. */
+  | { readonly outcome: 'changed'; readonly now: number }
+
+/** What a beat tells of itself. */
+export interface BeatReport {
+  readonly name: string
+  readonly host: string
+  readonly pid: number
+  readonly startedAt: number
+  readonly entries: number
+  /** How late the last slot was published, ms; null before the first. */
+  readonly lagMs: number | null
+  readonly lastTickAt: number | null
+  readonly nextAt: number | null
+}
+
+export interface BeatRow extends BeatReport {
+  readonly by: string
+  readonly seenAt: number
+  readonly leader: boolean
+}
+
+export interface AttendRequest {
+  readonly by: string
+  /** Null: nothing new to tell. */
+  readonly report: BeatReport | null
+  /** How long the lead is wanted for, or null to give it up. */
+  readonly leadMs: number | null
+}
+
+export interface Attendance {
+  readonly now: number
+  readonly revision: number
+  /** Who leads; that saves the others' work and decides nothing. */
+  readonly leader: string | null
+}
+
+/** At least so many decisions an entry are kept, the newest; a quarter more at most. */
+export const DECISIONS_KEPT = 100
+/** What is left of a removed entry, so that beats hear of it, is forgotten after this long. */
+export const REMOVED_KEPT_MS = 86_400_000
+/** A beat that was not seen for so long is no longer listed. */
+export const BEAT_KEPT_MS = 60_000
 
 /**
- * Cursors, claims and decisions of periodic entries; bound to one app's name. Each verb is one atomic step. An entry's
- * cursor moves from nominal to nominal by compare-and-set, so any number of beats share it without a double slot.
+ * Entries, cursors, claims and decisions of one app's timetable. Each verb is one atomic step. An entry's cursor moves
+ * from nominal to nominal by compare-and-set, so any number of beats share it without a double slot. `entry-record.ts`
+ * says exactly what each verb does; all stores answer alike.
  */
 export interface ScheduleStore {
   /** The store's clock, epoch ms. */
   now(): Promise<number>
-  /** Creates missing cursors at the store's now and answers all that were named, in that order. */
-  load(entries: readonly string[]): Promise<readonly Cursor[]>
+  /** Adds and changes entries, each for itself; answers in that order. New cursors begin at the store's now. */
+  put(entries: readonly EntryPut[], how: PutHow): Promise<readonly PutOutcome[]>
+  /** Answers the row as it is now, or null where there is none (or no longer, or its `config` is another). */
+  alter(entry: string, alteration: Alteration): Promise<EntryRow | null>
+  /** Rows changed since a revision, in the order of their changes, removed ones too; 0: all. The app's revision. */
+  changes(after: number, limit: number): Promise<{ readonly revision: number; readonly rows: readonly EntryRow[] }>
+  /** Null also for a removed one. */
+  show(entry: string): Promise<EntryRow | null>
   /**
    * Claims a slot. Refused while the entry has an undecided claim: past its deadline that is taken over, never passed.
    * Idempotent per (entry, nominal, by).
    */
   reserve(request: ReserveRequest): Promise<ReserveAnswer>
+  /** Moves the cursor over slots that nobody will run; answers `moved` with the cursor as it is then. */
+  pass(request: PassRequest): Promise<Exclude<ReserveAnswer, { outcome: 'reserved' }>>
   /** Takes over a claim whose deadline has passed: same slot, next term. */
   takeOver(request: {
     readonly entry: string
@@ -82,12 +210,18 @@ export interface ScheduleStore {
     readonly claimMs: number
   }): Promise<ReserveAnswer>
   /**
-   * Writes the one decision of a slot and closes its claim. The first writer wins: answers the decision in force.
-   * A term that is no longer the present one closes nothing.
+   * Writes the one decision of a slot and closes its claim. The first writer wins: answers the decision in force. A
+   * term that is no longer the present one closes nothing. Of a removed entry nothing is written.
    */
-  decide(decision: Omit<Decision, 'at'>, term: number): Promise<Decision>
-  /** The newest first. At least the last 100 an entry are kept. */
+  decide(decision: Omit<Decision, 'at'>): Promise<Decision>
+  /** The newest first; about {@link DECISIONS_KEPT} an entry. */
   history(entry: string, limit: number): Promise<readonly Decision[]>
+  /** Tells of this beat, and takes, keeps or gives up the lead. */
+  attend(request: AttendRequest): Promise<Attendance>
+  /** The beats seen within the last minute. */
+  beats(): Promise<readonly BeatRow[]>
+  /** Forgets a beat that has stopped. */
+  leave(by: string): Promise<void>
   /** Forgets everything of this app. For tests and the demo's end. */
   destroy(): Promise<void>
   close(): Promise<void>

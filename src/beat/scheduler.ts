@@ -1,20 +1,28 @@
-import { formatDuration } from '../lock/duration.js'
-import { hasCode } from '../lock/error.js'
+import { Attending, type AttendingOptions } from './attending.js'
+import { ClockWatch } from './clock-watch.js'
 import { DueQueue } from './due-queue.js'
-import { type BeatEntry, checkEntries, type Fire, type Slot } from './entry.js'
+import type { BeatEntry, Fire } from './entry.js'
 import type { BeatEvents, EmitBeat } from './event.js'
 import { inParallel } from './in-parallel.js'
-import { CATCH_UP_LATEST, planSlots, type SlotPlan } from './misfire.js'
-import type { Claim, Cursor, Decision, ReserveAnswer, ScheduleStore } from './schedule-store.js'
-import { dueAt, nextSlot } from './slot.js'
+import { CATCH_UP_LATEST, isTooLate, type MissedSlots, planSlots, type SlotPlan } from './misfire.js'
+import type { Claim, Dropped, EntryRow, ReserveAnswer, ScheduleStore } from './schedule-store.js'
+import { dueAt } from './slot.js'
 import { slotId } from './slot-id.js'
+import { type OwnClaim, type Standing, standingOf, wakeFor } from './standing.js'
+import { asError, isUnanswered } from './trouble.js'
 
 export interface SchedulerOptions<Payload> {
   readonly store: ScheduleStore
-  readonly entries: readonly BeatEntry<Payload>[]
+  /** What a stored entry means here; undefined: its code is elsewhere, and another beat's. @throws UsageError */
+  readonly entryOf: (row: EntryRow) => BeatEntry<Payload> | undefined
+  /** Brings what the configuration says into the store; done at the start, and after a store has lost its data. */
+  readonly merge?: () => Promise<void>
   readonly fire: Fire<Payload>
+  /** Whether the run of a message has failed for good; asked for entries that pause on a failure. */
+  readonly failed?: (messageId: string) => Promise<boolean>
   /** This beat, unlike any other that runs: two under one name could publish on one claim. */
   readonly by: string
+  readonly host?: AttendingOptions['host']
   /** An estimate of the store's clock, epoch ms. */
   readonly now: () => number
   readonly emit: EmitBeat
@@ -22,6 +30,8 @@ export interface SchedulerOptions<Payload> {
   readonly observe?: (storeNow: number, sentAt: number) => void
   /** The longest a tick asks to sleep. Default 5,000. */
   readonly maxIntervalMs?: number
+  /** How often the store is asked what has changed, and told that this beat lives. Default 500. */
+  readonly pollMs?: number
   /** Milliseconds that no clock change moves. Default `performance.now`. */
   readonly monotonic?: () => number
 }
@@ -30,67 +40,51 @@ export interface SchedulerOptions<Payload> {
 const CLAIM_MS = 10_000
 /** Nothing is sent in the last part of a claim: what is sent must arrive before it ends. */
 const MARGIN_MS = 1_000
-/** Less is drift, or the time that a request took. */
-const CLOCK_STEP_MS = 5_000
 const PARALLEL_SLOTS = 50
-/** An idle beat asks the store for its clock this often: two clocks drift apart. */
-const CLOCK_CHECK_MS = 60_000
+/** Entries that one request reads. */
+const PAGE = 500
 /** How long an entry rests whose schedule or store row cannot be used. */
 const ENTRY_RETRY_MS = 30_000
-
-/** An entry and where it stands, as this beat last saw it. */
-interface Standing<Payload> {
-  readonly entry: BeatEntry<Payload>
-  cursor: Cursor
-  dueAt: number
-  /** When another's open claim may be taken over, by our estimate of the store's clock. */
-  takeOverAt: number
-  own: OwnClaim | undefined
-}
-
-/** A claim of this beat whose decision is not written yet. */
-interface OwnClaim {
-  readonly claim: Claim
-  readonly publishBefore: number
-  /** Published, its decision not yet written: it is not published again. */
-  published: BeatEvents['beat:decided'] | undefined
-}
 
 /**
  * Brings each slot of each entry to one decision, together with any number of others over the same store.
  *
  * A slot is claimed by moving the entry's cursor on (compare-and-set), published through `fire`, and decided. Whoever
  * dies between these steps leaves a claim that the next beat takes over at its deadline, under the same message id. Next
- * times come from the last nominal time, never from now; of several slots due at once the latest runs.
+ * times come from the last nominal time, never from now. One of the beats leads, the others rest: that saves their
+ * work; two that tick at once are no less exact.
  */
 export class Scheduler<Payload> {
   readonly #options: SchedulerOptions<Payload>
   readonly #monotonic: () => number
+  readonly #clock: ClockWatch
+  readonly #attending: Attending
   readonly #queue = new DueQueue<Standing<Payload>>()
-  #clockReadAt = 0
-  /** The store's clock at that moment. */
-  #storeNow = 0
+  readonly #standings = new Map<string, Standing<Payload>>()
+  /** Entries that are left to beats that have their code. */
+  readonly #foreign = new Set<string>()
+  /** The revision up to which changes are known. */
+  #seen = 0
 
-  /** @throws UsageError for two entries of one name, or a zone that does not exist. */
   constructor(options: SchedulerOptions<Payload>) {
-    checkEntries(options.entries)
+    const { store, by, emit, host, observe, pollMs } = options
     this.#options = options
     this.#monotonic = options.monotonic ?? (() => performance.now())
+    this.#clock = new ClockWatch({ emit, observe })
+    this.#attending = new Attending({ store, by, emit, host, pollMs, monotonic: this.#monotonic, clock: this.#clock })
   }
 
-  /** Reads where the entries stand; may be called again. New ones begin at the store's now. @throws StoreUnavailable */
+  /** Reads what runs when, and where it stands; may be called again. @throws StoreUnavailable */
   async start(): Promise<void> {
-    const { store, entries } = this.#options
-    await this.#readClock()
-    const cursors = await store.load(entries.map((entry) => entry.name))
-    this.#queue.clear()
-    for (const [index, entry] of entries.entries()) {
-      const cursor = cursors[index]
-      if (!cursor) throw new RangeError(`the store answered no cursor for entry ${entry.name}`)
-      const takeOverAt = cursor.claim?.deadline ?? 0
-      const standing: Standing<Payload> = { entry, cursor, dueAt: 0, takeOverAt, own: undefined }
-      this.#place(standing)
-    }
+    const sentAt = this.#monotonic()
+    this.#clock.note(await this.#options.store.now(), sentAt)
+    await this.#options.merge?.()
+    await this.#reload()
+  }
+
+  /** Hands over at once. */
+  async stop(): Promise<void> {
+    await this.#options.store.leave(this.#options.by)
   }
 
   /**
@@ -99,12 +93,84 @@ export class Scheduler<Payload> {
    * @throws ServerUnavailable, PublishUnknown when a server did not answer: nothing is lost, the next pass tries again.
    */
   async tick(): Promise<number> {
-    if (this.#monotonic() - this.#clockReadAt > CLOCK_CHECK_MS) await this.#readClock()
-    const due = this.#queue.takeDue(this.#options.now())
-    const leftOver = (standing: Standing<Payload>) => this.#queue.push(standing, standing.dueAt)
-    await inParallel(due, { limit: PARALLEL_SLOTS, leftOver }, (standing) => this.#visit(standing))
-    const waitMs = Math.ceil(this.#queue.earliest - this.#options.now())
-    return Math.min(this.#options.maxIntervalMs ?? 5_000, Math.max(0, waitMs))
+    await this.#attend()
+    const { now, maxIntervalMs = 5_000 } = this.#options
+    if (!this.#attending.leads) return Math.min(maxIntervalMs, this.#attending.restMs)
+    const due = this.#queue.takeDue(now())
+    const leftOver = (standing: Standing<Payload>) => this.#queue.set(standing, standing.dueAt)
+    try {
+      await inParallel(due, { limit: PARALLEL_SLOTS, leftOver }, (standing) => this.#visit(standing))
+    } catch (error) {
+      // Another may reach what this one cannot.
+      this.#attending.standBack()
+      throw error
+    }
+    const waitMs = Math.ceil(this.#queue.earliest - now())
+    return Math.min(maxIntervalMs, this.#attending.restMs, Math.max(0, waitMs))
+  }
+
+  async #attend(): Promise<void> {
+    const led = this.#attending.leads
+    const nextAt = Number.isFinite(this.#queue.earliest) ? this.#queue.earliest : null
+    const seen = await this.#attending.attend({
+      entries: this.#standings.size,
+      nextAt,
+      lastTickAt: led ? this.#options.now() : null,
+      // Whoever leads must know all entries.
+      mayLead: this.#foreign.size === 0,
+    })
+    if (!seen) return
+    if (seen.revision < this.#seen) await this.start()
+    else if (this.#attending.leads && !led) await this.#reload()
+    else if (seen.revision !== this.#seen) await this.#refresh()
+  }
+
+  async #reload(): Promise<void> {
+    this.#seen = 0
+    const known = new Set(this.#standings.keys())
+    await this.#refresh((name) => known.delete(name))
+    for (const name of known) this.#drop(name)
+  }
+
+  /** Takes in what has changed: as many entries as changed, whatever there are. */
+  async #refresh(saw: (name: string) => void = () => {}): Promise<void> {
+    for (;;) {
+      const { revision, rows } = await this.#options.store.changes(this.#seen, PAGE)
+      for (const row of rows) {
+        this.#take(row)
+        saw(row.name)
+      }
+      this.#seen = rows.at(-1)?.revision ?? revision
+      if (rows.length === 0 || this.#seen >= revision) return
+    }
+  }
+
+  #take(row: EntryRow): Standing<Payload> | undefined {
+    const entry = row.state === 'removed' ? undefined : this.#read(row)
+    if (!entry) return this.#drop(row.name)
+    const standing = standingOf(row, entry, this.#standings.get(row.name))
+    this.#standings.set(row.name, standing)
+    this.#queue.delete(standing)
+    this.#place(standing)
+    return standing
+  }
+
+  #read(row: EntryRow): BeatEntry<Payload> | undefined {
+    this.#foreign.delete(row.name)
+    try {
+      const entry = this.#options.entryOf(row)
+      if (!entry) this.#foreign.add(row.name)
+      return entry
+    } catch (error) {
+      this.#tellTrouble(row.name, error)
+      return undefined
+    }
+  }
+
+  #drop(name: string): undefined {
+    const standing = this.#standings.get(name)
+    if (standing) this.#queue.delete(standing)
+    this.#standings.delete(name)
   }
 
   async #visit(standing: Standing<Payload>): Promise<void> {
@@ -123,38 +189,80 @@ export class Scheduler<Payload> {
   /** The entry's next step; answers when to look at it again. */
   async #advance(standing: Standing<Payload>): Promise<number | undefined> {
     if (standing.own) return this.#finish(standing, standing.own)
-    const { cursor, entry, takeOverAt } = standing
+    const { cursor, entry, takeOverAt, askedAt, resumedAt, active } = standing
     const now = this.#options.now()
-    if (cursor.claim && now >= takeOverAt) return this.#takeOver(standing, cursor.claim)
+    if (cursor.claim) return now >= takeOverAt ? this.#takeOver(standing, cursor.claim) : this.#wakeFor(standing)
+    if (askedAt !== null && askedAt <= now)
+      return this.#reserve(standing, { nominal: askedAt, kind: 'asked', missed: null })
+    if (!active) return this.#wakeFor(standing)
+    if (resumedAt !== null && resumedAt > cursor.nominal) return this.#passPaused(standing, resumedAt)
     const plan = planSlots(entry, { after: cursor.nominal, now, catchUp: entry.catchUp ?? CATCH_UP_LATEST })
-    return plan ? this.#reserve(standing, plan) : this.#wakeFor(standing)
+    return plan ? this.#follow(standing, plan) : this.#wakeFor(standing)
   }
 
-  async #reserve(standing: Standing<Payload>, { fire, missed }: SlotPlan): Promise<number | undefined> {
-    const { store, by, emit } = this.#options
-    const { entry, nominal: from } = standing.cursor
+  async #follow(standing: Standing<Payload>, { fire, missed }: SlotPlan): Promise<number | undefined> {
     const [nominal] = fire
-    if (nominal === undefined) return this.#wakeFor(standing)
+    if (await this.#pausesAfterFailure(standing)) return this.#changed(standing)
+    if (nominal !== undefined) return this.#reserve(standing, { nominal, kind: 'slot', missed })
+    if (missed) return this.#pass(standing, { decision: 'missed', ...missed })
+    return this.#wakeFor(standing)
+  }
+
+  async #reserve(
+    standing: Standing<Payload>,
+    { nominal, kind, missed }: { nominal: number; kind: 'slot' | 'asked'; missed: MissedSlots | null },
+  ): Promise<number | undefined> {
+    const { store, by, emit } = this.#options
+    const { name, revision, cursor } = standing
     const sentAt = this.#monotonic()
-    const answer = await store.reserve({ entry, from, nominal, by, claimMs: CLAIM_MS, missed })
-    if (answer.outcome === 'reserved' && missed) emit('beat:missed', { entry, ...missed })
+    const dropped: Dropped[] = missed ? [{ decision: 'missed', slots: missed.slots, latest: missed.latest }] : []
+    const of = { entry: name, revision, from: cursor.nominal, nominal, kind } as const
+    const answer = await store.reserve({ ...of, by, claimMs: CLAIM_MS, dropped })
+    // Asked for once: somebody has it, or nobody wants it any more.
+    if (kind === 'asked' && answer.outcome !== 'changed') standing.askedAt = null
+    if (answer.outcome === 'reserved' && missed) emit('beat:missed', { entry: name, ...missed })
+    return this.#settle(standing, answer, sentAt)
+  }
+
+  /** Slots that came due in the pause are recorded, and not caught up with. */
+  async #passPaused(standing: Standing<Payload>, resumedAt: number): Promise<number | undefined> {
+    const { entry, cursor } = standing
+    const none = { windowMs: Number.POSITIVE_INFINITY, limit: 0 }
+    const plan = planSlots(entry, { after: cursor.nominal, now: resumedAt, catchUp: none })
+    standing.resumedAt = null
+    if (plan?.missed) return this.#pass(standing, { decision: 'paused', ...plan.missed })
+    return this.#wakeFor(standing)
+  }
+
+  async #pass(
+    standing: Standing<Payload>,
+    { decision, slots, latest, exact }: Dropped & MissedSlots,
+  ): Promise<number | undefined> {
+    const { store, emit } = this.#options
+    const { name, revision, cursor } = standing
+    const sentAt = this.#monotonic()
+    const dropped = [{ decision, slots, latest }]
+    const answer = await store.pass({ entry: name, revision, from: cursor.nominal, to: latest, dropped })
+    const passed = answer.outcome === 'moved' && answer.cursor.nominal === latest && !answer.cursor.claim
+    if (passed && decision === 'missed') emit('beat:missed', { entry: name, slots, latest, exact })
     return this.#settle(standing, answer, sentAt)
   }
 
   async #takeOver(standing: Standing<Payload>, { term }: Claim): Promise<number | undefined> {
     const { store, by } = this.#options
     const sentAt = this.#monotonic()
-    const answer = await store.takeOver({ entry: standing.entry.name, term, by, claimMs: CLAIM_MS })
+    const answer = await store.takeOver({ entry: standing.name, term, by, claimMs: CLAIM_MS })
     return this.#settle(standing, answer, sentAt)
   }
 
   /** Takes in an answer about the cursor, and goes on if the claim is ours. */
   async #settle(standing: Standing<Payload>, answer: ReserveAnswer, sentAt: number): Promise<number | undefined> {
     const { by, now } = this.#options
-    this.#noteClock(answer.now, sentAt)
+    this.#clock.note(answer.now, sentAt)
+    if (answer.outcome === 'changed') return this.#changed(standing)
+    const { nominal } = answer.outcome === 'reserved' ? answer : answer.cursor
     const claim = answer.outcome === 'reserved' ? answer.claim : answer.cursor.claim
-    const nominal = answer.outcome === 'reserved' ? answer.claim.nominal : answer.cursor.nominal
-    standing.cursor = { entry: standing.entry.name, nominal, claim }
+    standing.cursor = { nominal, claim }
     if (!claim) return this.#wakeFor(standing)
     const remainingMs = Math.max(0, claim.deadline - answer.now)
     // The earliest that it can be, also if this process was paused since: too early is answered with the time left.
@@ -164,8 +272,15 @@ export class Scheduler<Payload> {
     const publishBefore = sentAt + remainingMs - MARGIN_MS
     standing.own = { claim, publishBefore, published: undefined }
     // Our estimate ran ahead of the store's clock: the slot is ours, its time has not come.
-    const earlyMs = dueAt(standing.entry, nominal) - answer.now
+    const earlyMs = claim.nominal === nominal ? dueAt(standing.entry, nominal) - answer.now : 0
     return earlyMs > 0 ? now() + earlyMs : this.#finish(standing, standing.own)
+  }
+
+  /** The entry is not what we took it for: only it is read again. */
+  async #changed({ name }: Standing<Payload>): Promise<number | undefined> {
+    const row = await this.#options.store.show(name)
+    const standing = row ? this.#take(row) : this.#drop(name)
+    return standing && this.#wakeFor(standing)
   }
 
   /** Publishes and decides a claimed slot; each half is repeated alone if the other has been done. */
@@ -174,28 +289,35 @@ export class Scheduler<Payload> {
       standing.own = undefined
       return standing.takeOverAt
     }
-    own.published ??= await this.#publish(standing.entry, own)
-    const decision = rowOf(own.published)
-    const inForce = await this.#options.store.decide(decision, own.claim.term)
+    own.published ??= await this.#publish(standing, own)
+    const { store, emit } = this.#options
+    const { decision, holder, nominal } = own.published
+    const { term } = own.claim
+    const row = { entry: standing.name, nominal, decision, holder: holder?.id ?? null, slots: 1, term } as const
+    const inForce = await store.decide(row)
     standing.own = undefined
     standing.cursor = { ...standing.cursor, claim: null }
+    if (decision === 'published') standing.lastRun = nominal
     // Another beat may have taken the claim over and been faster: then its decision stands, and it has told.
-    const ours = inForce.decision === decision.decision && inForce.holder === decision.holder
-    if (ours) this.#options.emit('beat:decided', own.published)
+    if (inForce.term === term) emit('beat:decided', own.published)
     return this.#wakeFor(standing)
   }
 
-  async #publish(entry: BeatEntry<Payload>, own: OwnClaim): Promise<BeatEvents['beat:decided']> {
+  async #publish({ entry }: Standing<Payload>, own: OwnClaim): Promise<BeatEvents['beat:decided']> {
     const { nominal } = own.claim
     const messageId = slotId(entry.name, nominal)
-    const lateMs = Math.max(0, this.#options.now() - nominal)
-    const fired = await this.#fire(entry, { nominal, messageId, publishBefore: own.publishBefore })
+    const now = this.#options.now()
+    const lateMs = Math.max(0, now - nominal)
+    const late = isTooLate(entry, { nominal, now, catchUp: entry.catchUp ?? CATCH_UP_LATEST })
+    const fired = late
+      ? LEFT_TOO_LONG
+      : await this.#fire(entry, { nominal, messageId, publishBefore: own.publishBefore })
+    this.#attending.noteLag(lateMs)
     return { entry: entry.name, nominal, messageId, lateMs, ...fired }
   }
 
   async #fire(
-    entry: BeatEntry<Payload>,
-    slot: Slot,
+    ...[entry, slot]: Parameters<Fire<Payload>>
   ): Promise<Pick<BeatEvents['beat:decided'], 'decision' | 'holder' | 'error'>> {
     try {
       return { ...(await this.#options.fire(entry, slot)), error: null }
@@ -205,32 +327,17 @@ export class Scheduler<Payload> {
     }
   }
 
-  /** When the entry wants to be looked at, as far as the cursor tells; undefined for never. */
-  #wakeFor({ entry, cursor, takeOverAt }: Standing<Payload>): number | undefined {
-    const next = nextSlot(entry, cursor.nominal)
-    const goesOutAt = next === undefined ? undefined : dueAt(entry, next)
-    if (!cursor.claim) return goesOutAt
-    // While another's claim is open its slot is not passed; by the next slot it is usually decided.
-    return goesOutAt !== undefined && goesOutAt > this.#options.now() ? Math.min(goesOutAt, takeOverAt) : takeOverAt
+  async #pausesAfterFailure({ entry, lastRun, name }: Standing<Payload>): Promise<boolean> {
+    const { failed, store } = this.#options
+    if (!entry.pauseOnFailure || lastRun === null || !failed) return false
+    const id = slotId(name, lastRun)
+    if (!(await failed(id))) return false
+    await store.alter(name, { to: 'paused', why: `the run ${id} failed` })
+    return true
   }
 
-  async #readClock(): Promise<void> {
-    const sentAt = this.#monotonic()
-    this.#noteClock(await this.#options.store.now(), sentAt)
-  }
-
-  #noteClock(storeNow: number, sentAt: number): void {
-    const behindMs = this.#clockReadAt === 0 ? 0 : this.#storeNow + (sentAt - this.#clockReadAt) - storeNow
-    if (behindMs > CLOCK_STEP_MS) this.#tellSetBack(behindMs)
-    this.#clockReadAt = sentAt
-    this.#storeNow = storeNow
-    this.#options.observe?.(storeNow, sentAt)
-  }
-
-  /** Slots up to the cursor have had their decision: an entry rests until the clock has caught up with it. */
-  #tellSetBack(byMs: number): void {
-    const what = `the store's clock was set back by ${formatDuration(byMs)}: entries rest until it has caught up`
-    this.#options.emit('beat:trouble', { error: new Error(what), entry: null, retryInMs: Math.round(byMs) })
+  #wakeFor(standing: Standing<Payload>): number | undefined {
+    return wakeFor(standing, this.#options.now())
   }
 
   #place(standing: Standing<Payload>): void {
@@ -242,28 +349,21 @@ export class Scheduler<Payload> {
   }
 
   #wake(standing: Standing<Payload>, dueAt: number | undefined): void {
-    if (dueAt === undefined) return
+    if (dueAt === undefined || this.#standings.get(standing.name) !== standing) return
     standing.dueAt = dueAt
-    this.#queue.push(standing, dueAt)
+    this.#queue.set(standing, dueAt)
   }
 
   /** One entry that cannot go on must not stop the others. */
   #rest(standing: Standing<Payload>, error: unknown): void {
-    const { now, emit } = this.#options
-    emit('beat:trouble', { error: asError(error), entry: standing.entry.name, retryInMs: ENTRY_RETRY_MS })
-    this.#wake(standing, now() + ENTRY_RETRY_MS)
+    this.#tellTrouble(standing.name, error)
+    this.#wake(standing, this.#options.now() + ENTRY_RETRY_MS)
+  }
+
+  #tellTrouble(entry: string, error: unknown): void {
+    this.#options.emit('beat:trouble', { error: asError(error), entry, retryInMs: ENTRY_RETRY_MS })
   }
 }
 
-function rowOf({ entry, nominal, decision, messageId, holder }: BeatEvents['beat:decided']): Omit<Decision, 'at'> {
-  return { entry, nominal, decision, messageId, holder: holder?.id ?? null, slots: 1 }
-}
-
-/** Nothing is known about what was sent: the same is sent again. */
-function isUnanswered(error: unknown): boolean {
-  return hasCode(error, 'STORE_UNAVAILABLE', 'BROKER_UNAVAILABLE', 'PUBLISH_UNKNOWN')
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
-}
+/** A claim that its beat left open past the window: whether it was sent is not known, and now it is too late for it. */
+const LEFT_TOO_LONG = { decision: 'missed', holder: null, error: null } as const

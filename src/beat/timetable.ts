@@ -3,28 +3,81 @@ import type { Overlap } from '../lock/overlap.js'
 import { suggest } from '../lock/suggest.js'
 import type { App } from '../task-base/app.js'
 import { buildMessage, type CallOptions, type CallTarget } from '../task-base/call.js'
-import type { Entry } from '../task-base/entry.js'
+import type { Entry, Kwargs } from '../task-base/entry.js'
 import { namedArguments } from '../task-base/key-argument.js'
 import type { Message } from '../task-base/message.js'
 import type { Published } from '../task-base/publish-guard.js'
+import type { Schedule } from '../task-base/schedule.js'
 import type { BeatEntry, Fire, FireAnswer } from './entry.js'
+import { configHash, entryOf, specOf, specText } from './entry-spec.js'
+import type { EntryPut, EntryRow } from './schedule-store.js'
+import { parseSchedule } from './schedule-text.js'
+import { nextSlot } from './slot.js'
 import { readTiming } from './timing.js'
 
+/** A line of the app's own timetable, and how it is stored. */
+export interface ConfigLine {
+  readonly entry: BeatEntry<Entry>
+  readonly put: EntryPut
+}
+
 /** An app's timetable, every line judged before anything starts. @throws UsageError that names entry, value and cure. */
-export function readTimetable(app: App): readonly BeatEntry<Entry>[] {
+export function readTimetable(app: App): readonly ConfigLine[] {
   return [...app.entries].map(([name, entry]) => {
-    const known = app.tasks.get(entry.task)
-    if (!known && entry.external !== true) {
-      const guess = suggest(entry.task, [...app.tasks.keys()])
-      throw new UsageError(
-        `beat entry '${name}' calls the task '${entry.task}', which app '${app.name}' does not have${guess || '.'} ` +
-          'Import its module, or mark the entry external: true.',
-      )
-    }
-    const timing = readTiming(name, entry, app.settings.timezone)
-    if (known) refuseBadCall(app, { name, entry, known })
-    return { name, ...timing, payload: entry }
+    refuseUnknownTask(app, name, entry)
+    return readLine(app, name, entry)
   })
+}
+
+/** One line, judged. @throws UsageError */
+export function readLine(app: App, name: string, entry: Entry): ConfigLine {
+  const read = beatEntryOf(app, name, entry)
+  const known = app.tasks.get(entry.task)
+  if (known) refuseBadCall(app, { name, entry, known })
+  const spec = specText(specOf(entry))
+  return { entry: read, put: { name, spec, config: configHash(spec), maxRuns: entry.maxRuns ?? null } }
+}
+
+/** @throws UsageError */
+export function refuseUnknownTask(app: App, name: string, entry: Entry): void {
+  if (app.tasks.has(entry.task) || entry.external === true) return
+  const guess = suggest(entry.task, [...app.tasks.keys()])
+  throw new UsageError(
+    `beat entry '${name}' calls the task '${entry.task}', which app '${app.name}' does not have${guess || '.'} ` +
+      'Import its module, or mark the entry external: true.',
+  )
+}
+
+/** What stored entries mean to a beat of this app: those of its own configuration are its own objects. */
+export function readingRows(app: App, config: readonly ConfigLine[]): (row: EntryRow) => BeatEntry<Entry> | undefined {
+  const lines = new Map(config.map((line) => [line.put.name, line]))
+  return ({ name, spec, config: hash }) => {
+    const line = lines.get(name)
+    const own = line?.put.config === hash ? line : undefined
+    if (own?.put.spec === spec) return own.entry
+    const entry = entryOf(name, spec, own?.entry.payload)
+    return entry && beatEntryOf(app, name, entry)
+  }
+}
+
+function beatEntryOf(app: App, name: string, entry: Entry): BeatEntry<Entry> {
+  const { maxRuns, ...timing } = readTiming(name, { ...entry, schedule: shared(name, entry) }, app.settings.timezone)
+  return { name, ...timing, payload: entry, pauseOnFailure: entry.pauseOnFailure === true }
+}
+
+/** Many entries have few schedules: each text is read once. */
+const read = new Map<string, Schedule>()
+const READ_KEPT = 10_000
+
+function shared(name: string, { schedule }: Entry): Entry['schedule'] {
+  // `H` takes its value from the entry's name.
+  if (typeof schedule !== 'string' || /h/i.test(schedule)) return schedule
+  const known = read.get(schedule)
+  if (known) return known
+  const parsed = parseSchedule(schedule, name)
+  if (read.size >= READ_KEPT) read.clear()
+  read.set(schedule, parsed)
+  return parsed
 }
 
 /** A call that could never be published is the timetable's mistake, not one of its slots'. */
@@ -32,7 +85,10 @@ function refuseBadCall(app: App, of: { name: string; entry: Entry; known: CallTa
   const { name, entry, known } = of
   try {
     const context = { app: app.name, queue: 'default', resultMs: 1, now: 0 }
-    buildMessage(known, argumentsOf(entry, known), optionsOf(entry, known), context)
+    // What a function will answer is known at the slot only.
+    const args =
+      typeof entry.args === 'function' || typeof entry.kwargs === 'function' ? [] : givenArguments(entry, known)
+    buildMessage(known, args, optionsOf(entry, known), context)
   } catch (error) {
     throw error instanceof UsageError
       ? new UsageError(`beat entry '${name}': ${error.message}`, { cause: error })
@@ -40,8 +96,21 @@ function refuseBadCall(app: App, of: { name: string; entry: Entry; known: CallTa
   }
 }
 
-function argumentsOf({ args, kwargs }: Entry, target: CallTarget): readonly unknown[] {
-  return kwargs === undefined ? (args ?? []) : namedArguments(target, kwargs)
+function givenArguments({ args, kwargs }: Pick<Entry, 'args' | 'kwargs'>, target: CallTarget): readonly unknown[] {
+  return kwargs === undefined ? ((args ?? []) as readonly unknown[]) : namedArguments(target, kwargs as Kwargs)
+}
+
+async function argumentsAt(
+  name: string,
+  entry: Entry,
+  of: { target: CallTarget; nominal: number },
+): Promise<readonly unknown[]> {
+  const slot = { entry: name, nominal: new Date(of.nominal) }
+  const { args, kwargs } = entry
+  if (typeof kwargs === 'function') return givenArguments({ kwargs: await kwargs(slot) }, of.target)
+  const given = typeof args === 'function' ? { args: await args(slot) } : entry
+  if (Array.isArray(given.args ?? [])) return givenArguments(given, of.target)
+  throw new UsageError(`beat entry '${name}': args must return an array, got ${JSON.stringify(given.args)}.`)
 }
 
 /** The entry's own options, its policy filled in: nobody is there to catch, so `raise` acts as `skip`. */
@@ -65,14 +134,16 @@ export function shownOverlap(app: App, entry: Entry): string {
 
 /** Publishes slots through the same guard as everyone. */
 export function fireThrough(app: App): Fire<Entry> {
-  return async ({ name, schedule, zone, payload }, slot) => {
+  return async (entry, slot) => {
+    const { name, payload } = entry
     const target = await app.targetOf(payload.task)
     const own = optionsOf(payload, target)
-    const next = schedule.next(slot.nominal, zone)
+    const next = nextSlot(entry, slot.nominal)
     const options = { ...own, expires: own.expires ?? defaultExpires(own, target, next), id: slot.messageId }
     const { expires, ...rest } = options
     const call = expires === undefined ? rest : { ...rest, expires }
-    const message = await app.message(target, argumentsOf(payload, target), call)
+    const args = await argumentsAt(name, payload, { target, nominal: slot.nominal })
+    const message = await app.message(target, args, call)
     if (performance.now() > slot.publishBefore) {
       throw new BrokerUnavailable((await app.connection()).servers.broker, `the claim of ${name} grew old meanwhile`)
     }

@@ -36,27 +36,39 @@ export interface EntryTiming {
   readonly dstFold?: 'first' | 'last' | 'both'
 }
 
+/** What a function of an entry is told: the slot it is called for. */
+export interface SlotInfo {
+  readonly entry: string
+  /** Nominal time of the slot. */
+  readonly nominal: Date
+}
+
 /** One line of the timetable. */
 export interface Entry extends EntryTiming {
   /** Name of the task. */
   readonly task: string
   /** A schedule, a duration (`'5m'`, seconds), or cron text (`'0 3 * * *'`, `'@daily'`). */
   readonly schedule: Schedule | Duration | string
-  readonly args?: readonly unknown[]
+  /** A function is called at each slot, and again if the slot has to be published again; the first message stands. */
+  readonly args?: readonly unknown[] | ((slot: SlotInfo) => readonly unknown[] | Promise<readonly unknown[]>)
   /** Arguments by name, instead of `args`; needs `params`, or a task that takes one object. */
-  readonly kwargs?: Readonly<Record<string, unknown>>
+  readonly kwargs?: Kwargs | ((slot: SlotInfo) => Kwargs | Promise<Kwargs>)
   /** Wins over the task's own; overlap defaults to the task's, and `raise` acts as `skip`. */
   readonly once?: CallOnce
   /** `expires` defaults to the lock's timeout, without a lock to the next slot. */
   readonly options?: Omit<CallOptions, 'once' | 'id'>
   /** The task's code is elsewhere: this process need not know it. */
   readonly external?: true
+  /** Pause the entry when the run of its last slot has failed for good; `schedule resume` goes on. Default false. */
+  readonly pauseOnFailure?: boolean
 }
+
+export type Kwargs = Readonly<Record<string, unknown>>
 
 const NAMES = [
   ...['task', 'schedule', 'args', 'kwargs', 'once', 'options', 'external'],
   ...['timezone', 'catchUp', 'catchUpWindow', 'catchUpLimit', 'jitter', 'startsAt', 'endsAt', 'maxRuns'],
-  ...['dstGap', 'dstFold'],
+  ...['dstGap', 'dstFold', 'pauseOnFailure'],
 ]
 
 /** @throws UsageError for unknown names and fields of the wrong kind. The schedule's text is beat's to judge. */
@@ -70,11 +82,15 @@ export function readEntry(name: string, entry: unknown): Entry {
   for (const field of Object.keys(entry)) {
     if (!NAMES.includes(field)) throw new UsageError(`${where} has no field '${field}'${suggest(field, NAMES) || '.'}`)
   }
-  const { task, schedule, args, kwargs } = entry as Partial<Entry>
+  const { task, schedule, args, kwargs, pauseOnFailure } = entry as Partial<Entry>
   if (typeof task !== 'string') throw new UsageError(`${where}: task must be a task's name, got ${String(task)}.`)
   if (schedule === undefined) throw new UsageError(`${where} has no schedule; give '5m', cron text or crontab({ … }).`)
-  if (args !== undefined && !Array.isArray(args))
-    throw new UsageError(`${where}: args must be an array, got ${JSON.stringify(args)}.`)
+  if (args !== undefined && !Array.isArray(args) && typeof args !== 'function')
+    throw new UsageError(
+      `${where}: args must be an array, or a function that returns one, got ${JSON.stringify(args)}.`,
+    )
+  if (pauseOnFailure !== undefined && typeof pauseOnFailure !== 'boolean')
+    throw new UsageError(`${where}: pauseOnFailure must be true or false, got ${JSON.stringify(pauseOnFailure)}.`)
   if (args !== undefined && kwargs !== undefined)
     throw new UsageError(`${where} has both args and kwargs; keep one of them.`)
   return entry as Entry

@@ -9,6 +9,8 @@ export interface Schedule {
   next(afterMs: number, zone: string): number | undefined
   /** The rule as people write it: `every 5m`, `0 3 * * *`. */
   readonly text?: string
+  /** Its `text` reads back as the same rule, in an entry that is added at run time. A rule in code has none of this. */
+  readonly stored?: true
   /** What its author probably did not mean, as sentences for people; shown once at start. */
   readonly warnings?: readonly string[]
 }

@@ -50,8 +50,18 @@ describe('[P23] round trips to Redis', () => {
     await counts('confirm', () => store.confirm(leases.map(({ key, messageId }) => ({ key, messageId, round: 1 }))), 1)
   })
 
-  it('500 new cursors are read in one', () =>
-    counts('load', () => schedule.load(Array.from({ length: 500 }, (_, n) => `entry ${n}`)), 1))
+  it('500 new entries are put in one, and read in one', async () => {
+    await counts(
+      'put',
+      () =>
+        schedule.put(
+          Array.from({ length: 500 }, (_, n) => entry(`entry ${n}`)),
+          'merge',
+        ),
+      1,
+    )
+    await counts('changes', () => schedule.changes(0, 500), 1)
+  })
 
   it('a sweep costs one where nothing is due, else two', async () => {
     await counts('sweep', () => store.sweep({ limit: 10, ...TIMES }), 1)
@@ -98,15 +108,25 @@ async function lifeOf(store: LockStore, ask: Ask): Promise<void> {
 }
 
 async function slotOf(store: ScheduleStore, ask: Ask): Promise<void> {
-  const [cursor] = await store.load(['rollup'])
-  const from = cursor?.nominal ?? 0
+  await ask('put', () => store.put([entry('rollup')], 'add'))
+  const { revision, nominal: from } = (await store.alter('rollup', { to: 'asked' })) ?? { revision: 0, nominal: 0 }
   const nominal = from + 1_000
-  await ask('load', () => store.load(['rollup']))
-  await ask('reserve', () =>
-    store.reserve({ entry: 'rollup', from, nominal, by: 'b1', claimMs: 1_000, missed: { slots: 1, latest: from + 1 } }),
-  )
+  const of = { entry: 'rollup', revision, from } as const
+  const dropped = [{ decision: 'missed', slots: 1, latest: from + 1 }] as const
+  await ask('reserve', () => store.reserve({ ...of, nominal, kind: 'slot', by: 'b1', claimMs: 1_000, dropped }))
+  await ask('pass', () => store.pass({ ...of, to: nominal, dropped }))
   await ask('take over', () => store.takeOver({ entry: 'rollup', term: 1, by: 'b2', claimMs: 1_000 }))
-  const decision = { entry: 'rollup', nominal, decision: 'published', messageId: 'b', holder: null, slots: 1 } as const
-  await ask('decide', () => store.decide(decision, 1))
+  const decision = { entry: 'rollup', nominal, decision: 'published', holder: null, slots: 1, term: 1 } as const
+  await ask('decide', () => store.decide(decision))
+  await ask('alter', () => store.alter('rollup', { to: 'disabled' }))
+  await ask('show', () => store.show('rollup'))
+  await ask('changes', () => store.changes(0, 10))
   await ask('history', () => store.history('rollup', 10))
+  await ask('attend', () => store.attend({ by: 'b1', report: null, leadMs: 1_000 }))
+  await ask('beats', () => store.beats())
+  await ask('leave', () => store.leave('b1'))
+}
+
+function entry(name: string) {
+  return { name, spec: '{}', config: null, maxRuns: null }
 }

@@ -2,7 +2,7 @@ import { openScheduleStore } from '../../adapters/memory/schedule-store.js'
 import { memoryServer } from '../../adapters/memory/server.js'
 import type { BeatEntry, Fire, FireAnswer, Slot } from '../../src/beat/entry.js'
 import type { BeatEvents, EmitBeat } from '../../src/beat/event.js'
-import type { ScheduleStore } from '../../src/beat/schedule-store.js'
+import type { EntryPut, EntryRow, ScheduleStore } from '../../src/beat/schedule-store.js'
 import { Scheduler, type SchedulerOptions } from '../../src/beat/scheduler.js'
 import { createEmitter } from '../../src/lock/emit.js'
 import type { Schedule } from '../../src/task-base/schedule.js'
@@ -24,6 +24,7 @@ export class BeatBench {
     'beat:missed': [],
     'beat:trouble': [],
     'beat:recovered': [],
+    'beat:lead': [],
   }
   readonly store: ScheduleStore
   readonly #emitter = createEmitter<BeatEvents>()
@@ -36,7 +37,10 @@ export class BeatBench {
     }
   }
 
-  /** A beat that has started. `fire` notes what it publishes; `answer` is what the guard says. */
+  /**
+   * A beat that has started. `fire` notes what it publishes; `answer` is what the guard says. No beat leads unless it is
+   * given the store itself: exactness must not need a leader.
+   */
   async beat(
     entries: readonly BeatEntry<null>[],
     options: Partial<SchedulerOptions<null>> & { answer?: FireAnswer } = {},
@@ -46,11 +50,32 @@ export class BeatBench {
       this.published.push({ by, entry: entry.name, ...slot })
       return answer
     }
+    await this.store.put(
+      entries.map(({ name }) => putOf(name)),
+      'add',
+    )
     const clock = () => this.now
-    const basics = { store: this.store, entries, fire, by, now: clock, monotonic: clock, emit: this.#emitter.emit }
+    const known = new Map(entries.map((entry) => [entry.name, entry]))
+    const entryOf = ({ name }: EntryRow) => known.get(name)
+    const basics = {
+      store: this.leaderless,
+      entryOf,
+      fire,
+      by,
+      now: clock,
+      monotonic: clock,
+      emit: this.emit,
+      pollMs: 60_000,
+    }
     const scheduler = new Scheduler({ ...basics, ...others })
     await scheduler.start()
     return scheduler
+  }
+
+  /** The store, but nobody leads in it. */
+  get leaderless(): ScheduleStore {
+    const { store } = this
+    return { ...store, attend: async (request) => ({ ...(await store.attend(request)), leader: null }) }
   }
 
   get emit(): EmitBeat {
@@ -65,4 +90,8 @@ export class BeatBench {
 
 export function entryOf(name: string, schedule: Schedule, zone = 'UTC'): BeatEntry<null> {
   return { name, schedule, zone, payload: null }
+}
+
+export function putOf(name: string, over: Partial<EntryPut> = {}): EntryPut {
+  return { name, spec: '{}', config: null, maxRuns: null, ...over }
 }

@@ -56,7 +56,7 @@ describe('several beats over one store', () => {
 
   it('[P14] a beat that dies between publish and decide leaves one decision, and its message id is used again', async () => {
     const bench = new BeatBench()
-    const dying = await bench.beat([ROLLUP], { by: 'b1', store: { ...bench.store, decide: killed } })
+    const dying = await bench.beat([ROLLUP], { by: 'b1', store: { ...bench.leaderless, decide: killed } })
     const next = await bench.beat([ROLLUP], { by: 'b2' })
     bench.now = START + 1_000
     await assert.rejects(dying.tick())
@@ -81,7 +81,7 @@ describe('several beats over one store', () => {
       bench.now += 9_000
       return answer
     }
-    const paused = await bench.beat([ROLLUP], { by: 'b1', store: { ...bench.store, reserve } })
+    const paused = await bench.beat([ROLLUP], { by: 'b1', store: { ...bench.leaderless, reserve } })
     bench.now = START + 1_000
     assert.equal(await paused.tick(), 1_000, 'until its claim may be taken over')
     assert.deepEqual(bench.slots, [])
@@ -163,12 +163,12 @@ interface Mortal {
 async function mortal(bench: BeatBench, by: string): Promise<Mortal> {
   const fate = { dies: 'no' }
   const store: typeof bench.store = {
-    ...bench.store,
+    ...bench.leaderless,
     reserve: async (request) => {
       const answer = await bench.store.reserve(request)
       return fate.dies === 'after claim reply' ? killed() : answer
     },
-    decide: (decision, term) => (fate.dies === 'before decide' ? killed() : bench.store.decide(decision, term)),
+    decide: (decision) => (fate.dies === 'before decide' ? killed() : bench.store.decide(decision)),
   }
   const fire: Fire<null> = async (entry, slot) => {
     if (fate.dies === 'before publish') return killed()
@@ -189,7 +189,7 @@ async function settle(bench: BeatBench, beats: readonly Scheduler<null>[]): Prom
 
 /** Promise 14's sum: each slot due is in exactly one row. */
 async function assertSum(bench: BeatBench): Promise<void> {
-  const [cursor] = await bench.store.load(['rollup'])
+  const cursor = await bench.store.show('rollup')
   assert.ok(cursor)
   assert.equal(cursor.claim, null, 'a claim was left open')
   const rows = await bench.store.history('rollup', 1_000)

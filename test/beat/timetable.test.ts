@@ -28,8 +28,9 @@ describe('a timetable slot', () => {
       })
       app.register(Report)
       try {
-        const [entry] = readTimetable(app)
-        assert.ok(entry)
+        const [line] = readTimetable(app)
+        assert.ok(line)
+        const { entry } = line
         const decided: string[] = []
         for (const nominal of [60_000, 120_000, 180_000]) {
           const slot = { nominal, messageId: `b-${overlap}-${nominal}`, publishBefore: Number.POSITIVE_INFINITY }

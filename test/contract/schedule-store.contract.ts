@@ -1,5 +1,12 @@
 import assert from 'node:assert/strict'
-import type { Cursor, Decision, ReserveRequest, ScheduleStore } from '../../src/beat/schedule-store.js'
+import type {
+  BeatReport,
+  Decision,
+  EntryPut,
+  EntryRow,
+  ReserveRequest,
+  ScheduleStore,
+} from '../../src/beat/schedule-store.js'
 import type { TestKit } from './kit.js'
 
 /** One test's schedule store, of an app name that nobody used before. */
@@ -34,37 +41,164 @@ export function scheduleStoreContract(kit: TestKit, open: OpenScheduleStore): vo
     })
   }
   kit.describe('schedule store contract', () => {
-    cursors(test)
+    entries(test)
+    changes(test)
     claims(test)
     decisions(test)
+    passing(test)
+    bounds(test)
+    beats(test)
     end(test)
   })
 }
 
-function cursors(test: BenchTest): void {
+function entries(test: BenchTest): void {
   test("a new entry's cursor starts at the store's now and stays there", async ({ store, advanceTime }) => {
     const before = await store.now()
-    const [first] = await store.load([ENTRY])
-    assert.ok(first && first.nominal >= before && first.nominal <= (await store.now()))
-    assert.equal(first.claim, null)
+    const row = await fresh(store)
+    assert.ok(row.nominal >= before && row.nominal <= (await store.now()))
+    assert.deepEqual({ ...row, nominal: 0, createdAt: 0, changedAt: 0, revision: 0 }, PLAIN)
     await advanceTime(20)
-    assert.deepEqual(await store.load([ENTRY]), [first])
+    assert.deepEqual(await store.show(ENTRY), row)
+    assert.equal(await store.show('nobody'), null)
   })
 
-  test('cursors are answered in the order asked, old and new together', async ({ store }) => {
-    await store.load(['b', 'ü "quoted" 🦉'])
-    const names = ['c', 'ü "quoted" 🦉', 'a', 'b']
+  test('entries are put each for itself, under any name', async ({ store }) => {
+    const names = ['b', 'ü "quoted" 🦉', "it's", 'a|b {c}']
     assert.deepEqual(
-      (await store.load(names)).map((cursor) => cursor.entry),
-      names,
+      await store.put(
+        names.map((name) => put(name)),
+        'add',
+      ),
+      ['created', 'created', 'created', 'created'],
     )
-    assert.deepEqual(await store.load([]), [])
+    assert.deepEqual(await store.put([put('c'), put('b')], 'add'), ['created', 'exists'])
+    assert.deepEqual(await store.put([put('d'), put('b', 'other')], 'change'), ['missing', 'changed'])
+    assert.deepEqual(
+      (await store.changes(0, 100)).rows.map((row) => row.name),
+      [...names.slice(1), 'c', 'b'],
+      'in the order of their last change',
+    )
+    assert.deepEqual(await store.put([], 'merge'), [])
   })
 
-  test('two beats that create a cursor at once read the same one', async ({ store, another }) => {
+  test('two beats that merge the same configuration at once make each entry once', async ({ store, another }) => {
     const other = await another()
-    const [one, two] = await Promise.all([store.load([ENTRY]), other.load([ENTRY])])
-    assert.deepEqual(one, two)
+    const config = Array.from({ length: 30 }, (_, n) => ({ ...put(`e${n}`), config: 'c1' }))
+    const answers = await Promise.all([store.put(config, 'merge'), other.put([...config].reverse(), 'merge')])
+    assert.deepEqual([...new Set(answers.flat())].sort(), ['created', 'kept'])
+    assert.equal(answers.flat().filter((each) => each === 'created').length, 30)
+    assert.equal((await store.changes(0, 100)).rows.length, 30)
+  })
+
+  test('a merge leaves what was changed at run time, until the configuration itself changes', async ({ store }) => {
+    const config = { ...put(ENTRY), config: 'c1' }
+    await store.put([config], 'merge')
+    await store.put([put(ENTRY, 'by hand')], 'change')
+    assert.deepEqual(await store.put([config], 'merge'), ['kept'])
+    assert.equal((await store.show(ENTRY))?.spec, '"by hand"')
+    assert.deepEqual(await store.put([{ ...put(ENTRY, 'new'), config: 'c2' }], 'merge'), ['changed'])
+    const row = await store.show(ENTRY)
+    assert.deepEqual([row?.spec, row?.config], ['"new"', 'c2'])
+  })
+
+  test('a change is not retroactive, and keeps whether the entry is paused', async (bench) => {
+    const { store } = bench
+    const before = await fresh(store)
+    await store.alter(ENTRY, { to: 'paused', why: null })
+    await bench.advanceTime(50)
+    await store.put([put(ENTRY, 'other')], 'change')
+    const row = await store.show(ENTRY)
+    assert.ok(row && row.nominal >= before.nominal + 50)
+    assert.equal(row.state, 'paused')
+  })
+
+  test('pause and resume, disable and enable, ask for a run', async (bench) => {
+    const { store } = bench
+    const start = await fresh(store)
+    const paused = await store.alter(ENTRY, { to: 'paused', why: 'too loud' })
+    assert.ok(paused?.pausedAt)
+    assert.deepEqual([paused.state, paused.pausedWhy, paused.nominal], ['paused', 'too loud', start.nominal])
+    assert.ok(paused.revision > start.revision)
+    await bench.advanceTime(30)
+    const back = await store.alter(ENTRY, { to: 'resumed', from: 'pausedAt' })
+    assert.deepEqual(
+      [back?.state, back?.pausedAt, back?.resumedAt, back?.nominal],
+      ['active', null, null, start.nominal],
+    )
+    await store.alter(ENTRY, { to: 'paused', why: null })
+    const on = await store.alter(ENTRY, { to: 'resumed', from: 'now' })
+    assert.ok(on?.resumedAt && on.resumedAt >= start.nominal + 30)
+    const off = await store.alter(ENTRY, { to: 'disabled' })
+    assert.deepEqual([off?.state, off?.resumedAt], ['disabled', null])
+    assert.equal((await store.alter(ENTRY, { to: 'paused', why: null }))?.state, 'disabled', 'nothing to pause')
+    const enabled = await store.alter(ENTRY, { to: 'enabled' })
+    assert.equal(enabled?.state, 'active')
+    assert.ok(enabled.nominal >= start.nominal + 30, 'it begins anew')
+    assert.equal((await store.alter(ENTRY, { to: 'enabled' }))?.revision, enabled.revision, 'nothing changed')
+    const asked = await store.alter(ENTRY, { to: 'asked' })
+    assert.ok(asked?.askedAt && asked.askedAt >= enabled.nominal)
+    assert.equal(await store.alter('nobody', { to: 'asked' }), null)
+  })
+
+  test('a removed entry is gone, its beats hear of it, and another may take its name', async (bench) => {
+    const { store } = bench
+    const { revision } = await fresh(store)
+    const claim = await store.reserve(slotAfter(await fresh(store)))
+    assert.ok(claim.outcome === 'reserved')
+    assert.equal(await store.alter(ENTRY, { to: 'removed', config: 'of another' }), null)
+    assert.equal((await store.alter(ENTRY, { to: 'removed', config: null }))?.state, 'removed')
+    assert.equal(await store.show(ENTRY), null)
+    assert.equal(await store.alter(ENTRY, { to: 'enabled' }), null)
+    const { rows } = await store.changes(revision, 10)
+    assert.deepEqual(
+      rows.map(({ name, state }) => [name, state]),
+      [[ENTRY, 'removed']],
+    )
+    await store.decide(decisionOn(claim.claim.nominal, claim.claim.term))
+    assert.deepEqual(await store.history(ENTRY, 10), [])
+    await bench.advanceTime(20)
+    const again = await fresh(store)
+    assert.deepEqual([again.state, again.claim, again.runs], ['active', null, 0])
+    assert.ok(again.nominal > claim.claim.nominal - 1_000)
+    const next = await store.reserve(slotAfter(again))
+    assert.ok(next.outcome === 'reserved' && next.claim.term > claim.claim.term, 'an old claim is never a present one')
+  })
+}
+
+function changes(test: BenchTest): void {
+  test('what changed since a revision is told in pages, each entry once, claims and decisions not at all', async (bench) => {
+    const { store } = bench
+    await store.put(
+      Array.from({ length: 25 }, (_, n) => put(`e${n}`)),
+      'add',
+    )
+    const seen = new Set<string>()
+    let after = 0
+    for (;;) {
+      const { rows } = await store.changes(after, 10)
+      for (const { name } of rows) {
+        assert.ok(!seen.has(name))
+        seen.add(name)
+      }
+      const last = rows.at(-1)
+      if (!last) break
+      after = last.revision
+    }
+    assert.equal(seen.size, 25)
+    const row = await store.show('e3')
+    assert.ok(row)
+    const answer = await store.reserve(slotAfter(row))
+    assert.ok(answer.outcome === 'reserved')
+    await store.decide({ ...decisionOn(answer.claim.nominal, answer.claim.term), entry: 'e3' })
+    assert.deepEqual((await store.changes(after, 10)).rows, [])
+    await store.alter('e7', { to: 'disabled' })
+    const { revision, rows } = await store.changes(after, 10)
+    assert.deepEqual(
+      rows.map(({ name, state }) => [name, state]),
+      [['e7', 'disabled']],
+    )
+    assert.equal(revision, rows[0]?.revision)
   })
 }
 
@@ -76,9 +210,9 @@ function claims(test: BenchTest): void {
     const { deadline, ...claim } = answer.claim
     assert.deepEqual(claim, { nominal: cursor.nominal + 1_000, term: claim.term, by: 'b1' })
     assert.equal(deadline, answer.now + CLAIM_MS)
-    assert.deepEqual(await store.load([ENTRY]), [
-      { entry: ENTRY, nominal: cursor.nominal + 1_000, claim: answer.claim },
-    ])
+    const row = await store.show(ENTRY)
+    assert.deepEqual([row?.nominal, row?.claim], [cursor.nominal + 1_000, answer.claim])
+    assert.equal(answer.nominal, cursor.nominal + 1_000)
   })
 
   test('[P14] of many beats that claim a slot at once one gets it', async ({ store, another }) => {
@@ -106,7 +240,7 @@ function claims(test: BenchTest): void {
     const cursor = await fresh(store)
     const first = await store.reserve(slotAfter(cursor))
     assert.ok(first.outcome === 'reserved')
-    await store.decide(decisionOn(first.claim.nominal), first.claim.term)
+    await store.decide(decisionOn(first.claim.nominal, first.claim.term))
     const late = await store.reserve({ ...slotAfter(cursor), by: 'b2', nominal: cursor.nominal + 2_000 })
     assert.ok(late.outcome === 'moved')
     assert.equal(late.cursor.nominal, first.claim.nominal)
@@ -120,7 +254,7 @@ function claims(test: BenchTest): void {
     const blocked = await store.reserve({ ...next, by: 'b2' })
     assert.ok(blocked.outcome === 'moved')
     assert.deepEqual(blocked.cursor.claim, first.claim)
-    await store.decide(decisionOn(first.claim.nominal), first.claim.term)
+    await store.decide(decisionOn(first.claim.nominal, first.claim.term))
     const second = await store.reserve({ ...next, by: 'b2' })
     assert.ok(second.outcome === 'reserved')
     assert.ok(second.claim.term > first.claim.term)
@@ -149,7 +283,9 @@ function claims(test: BenchTest): void {
     assert.ok(first.outcome === 'reserved')
     await bench.advanceTime(CLAIM_MS + 20)
     const { nominal } = first.claim
-    const next = { ...slotAfter({ entry: ENTRY, nominal, claim: null }), by: 'b2' }
+    const row = await bench.store.show(ENTRY)
+    assert.ok(row)
+    const next = { ...slotAfter({ ...row, nominal }), by: 'b2' }
     const answer = await bench.store.reserve(next)
     assert.ok(answer.outcome === 'moved')
     assert.equal(answer.cursor.claim?.nominal, nominal)
@@ -168,13 +304,60 @@ function claims(test: BenchTest): void {
   })
 
   test('entries do not meet', async ({ store }) => {
-    const [a, b] = await store.load(['a', 'b'])
+    await store.put([put('a'), put('b')], 'add')
+    const [a, b] = [await store.show('a'), await store.show('b')]
     assert.ok(a && b)
     const answers = await Promise.all([store.reserve(slotAfter(a)), store.reserve(slotAfter(b))])
     assert.deepEqual(
       answers.map((answer) => answer.outcome),
       ['reserved', 'reserved'],
     )
+  })
+
+  test('[P14] a changed, paused or removed entry is not claimed by who has not heard of it', async ({ store }) => {
+    const alterations = [
+      () => store.put([put(ENTRY, 'other')], 'change'),
+      () => store.alter(ENTRY, { to: 'paused', why: null }),
+      () => store.alter(ENTRY, { to: 'disabled' }),
+      () => store.alter(ENTRY, { to: 'removed', config: null }),
+    ]
+    for (const alteration of alterations) {
+      const row = await fresh(store)
+      await alteration()
+      assert.equal((await store.reserve(slotAfter(row))).outcome, 'changed')
+      assert.equal((await store.pass({ ...slotAfter(row), to: row.nominal + 1 })).outcome, 'changed')
+      await store.alter(ENTRY, { to: 'removed', config: null })
+    }
+    assert.equal((await store.takeOver({ entry: 'nobody', term: 1, by: 'b1', claimMs: 1 })).outcome, 'changed')
+  })
+
+  test('[P14] an asked run is claimed once, in any state, and moves no cursor', async ({ store }) => {
+    const row = await fresh(store)
+    await store.alter(ENTRY, { to: 'disabled' })
+    const asked = await store.alter(ENTRY, { to: 'asked' })
+    assert.ok(asked?.askedAt)
+    const request = { ...slotAfter(row), kind: 'asked', nominal: asked.askedAt } as const
+    const first = await store.reserve(request)
+    assert.ok(first.outcome === 'reserved')
+    assert.deepEqual([first.nominal, first.claim.nominal], [row.nominal, asked.askedAt])
+    const again = await store.reserve(request)
+    assert.deepEqual(again.outcome === 'reserved' && again.claim, first.claim)
+    assert.equal((await store.reserve({ ...request, by: 'b2' })).outcome, 'moved')
+    await store.decide(decisionOn(asked.askedAt, first.claim.term))
+    assert.equal((await store.reserve({ ...request, by: 'b2' })).outcome, 'moved', 'it was asked for once')
+    const after = await store.show(ENTRY)
+    assert.deepEqual([after?.nominal, after?.claim, after?.askedAt], [row.nominal, null, null])
+  })
+
+  test('[P14] a takeover that is asked for again after a lost reply is the same claim', async (bench) => {
+    const first = await bench.store.reserve(slotAfter(await fresh(bench.store)))
+    assert.ok(first.outcome === 'reserved')
+    await bench.advanceTime(CLAIM_MS + 20)
+    const taking = { entry: ENTRY, term: first.claim.term, by: 'b2', claimMs: 5_000 }
+    const taken = await bench.store.takeOver(taking)
+    const again = await bench.store.takeOver(taking)
+    assert.ok(taken.outcome === 'reserved' && again.outcome === 'reserved')
+    assert.deepEqual(again.claim, taken.claim)
   })
 }
 
@@ -183,13 +366,15 @@ function decisions(test: BenchTest): void {
     const first = await store.reserve(slotAfter(await fresh(store)))
     assert.ok(first.outcome === 'reserved')
     const { nominal, term } = first.claim
-    const skipped = { ...decisionOn(nominal), decision: 'skipped', holder: 'm-7' } as const
-    const { at, ...written } = await store.decide(skipped, term)
+    const skipped = { ...decisionOn(nominal, term), decision: 'skipped', holder: 'm-7' } as const
+    const { at, ...written } = await store.decide(skipped)
     assert.deepEqual(written, skipped)
     assert.ok(at >= first.now)
-    const second = await store.decide(decisionOn(nominal), term)
-    assert.deepEqual(second, { at, ...written })
-    assert.deepEqual(await store.load([ENTRY]), [{ entry: ENTRY, nominal, claim: null }])
+    assert.deepEqual(await store.decide(decisionOn(nominal, term + 1)), { at, ...written })
+    const row = await store.show(ENTRY)
+    assert.deepEqual([row?.claim, row?.nominal], [null, nominal])
+    assert.deepEqual([row?.counts, row?.last], [{ skipped: 1 }, { nominal, decision: 'skipped' }])
+    assert.deepEqual(await store.history(ENTRY, 5), [{ at, ...written }])
   })
 
   test('[P14] a beat that lost its claim closes nothing', async (bench) => {
@@ -199,53 +384,144 @@ function decisions(test: BenchTest): void {
     await bench.advanceTime(CLAIM_MS + 20)
     const taken = await store.takeOver({ entry: ENTRY, term: first.claim.term, by: 'b2', claimMs: 5_000 })
     assert.ok(taken.outcome === 'reserved')
-    await store.decide(decisionOn(first.claim.nominal), first.claim.term)
-    const [cursor] = await store.load([ENTRY])
-    assert.deepEqual(cursor?.claim, taken.claim)
-    await store.decide(decisionOn(first.claim.nominal), taken.claim.term)
-    assert.equal((await store.load([ENTRY]))[0]?.claim, null)
+    await store.decide(decisionOn(first.claim.nominal, first.claim.term))
+    assert.deepEqual((await store.show(ENTRY))?.claim, taken.claim)
+    const inForce = await store.decide(decisionOn(first.claim.nominal, taken.claim.term))
+    assert.equal(inForce.term, first.claim.term, 'written under the earlier claim')
+    assert.equal((await store.show(ENTRY))?.claim, null)
     assert.equal((await store.history(ENTRY, 10)).length, 1)
+    assert.equal((await store.show(ENTRY))?.runs, 1)
   })
 
   test('[P16] dropped slots are one row, written with the claim that passes them', async ({ store }) => {
     const cursor = await fresh(store)
     const nominal = cursor.nominal + 10_000
-    const missed = { slots: 9, latest: nominal - 1_000 }
-    const request = { ...slotAfter(cursor), nominal, missed }
+    const dropped = { decision: 'missed', slots: 9, latest: nominal - 1_000 } as const
+    const request = { ...slotAfter(cursor), nominal, dropped: [dropped] }
     await store.reserve(request)
     await store.reserve(request)
     const rows = await store.history(ENTRY, 10)
     assert.deepEqual(
       rows.map(({ at, ...row }) => row),
-      [
-        {
-          entry: ENTRY,
-          nominal: missed.latest,
-          decision: 'missed',
-          messageId: null,
-          holder: null,
-          slots: 9,
-        },
-      ],
+      [{ entry: ENTRY, nominal: dropped.latest, decision: 'missed', holder: null, slots: 9, term: 0 }],
     )
+    assert.deepEqual((await store.show(ENTRY))?.counts, { missed: 9 })
   })
 
-  test('history tells the newest first and keeps at least a hundred', async ({ store }) => {
+  test('[P23] history tells the newest first and keeps a hundred, a quarter more at most; counts know all', async ({
+    store,
+  }) => {
     let cursor = await fresh(store)
-    for (let n = 0; n < 110; n += 1) {
+    for (let n = 0; n < 140; n += 1) {
       const answer = await store.reserve(slotAfter(cursor))
       assert.ok(answer.outcome === 'reserved')
-      await store.decide(decisionOn(answer.claim.nominal), answer.claim.term)
+      await store.decide(decisionOn(answer.claim.nominal, answer.claim.term))
       cursor = { ...cursor, nominal: answer.claim.nominal }
     }
-    const rows = await store.history(ENTRY, 100)
-    assert.equal(rows.length, 100)
+    const rows = await store.history(ENTRY, 1_000)
+    assert.ok(rows.length >= 100 && rows.length <= 125, `${rows.length} kept`)
     assert.deepEqual(
       rows.map((row) => row.nominal),
-      Array.from({ length: 100 }, (_, n) => cursor.nominal - n * 1_000),
+      Array.from(rows, (_, n) => cursor.nominal - n * 1_000),
     )
     assert.equal((await store.history(ENTRY, 3)).length, 3)
     assert.deepEqual(await store.history('nobody', 3), [])
+    assert.deepEqual((await store.show(ENTRY))?.counts, { published: 140 })
+  })
+}
+
+function passing(test: BenchTest): void {
+  test('[P14] slots that nobody runs are passed without a claim, and counted', async ({ store }) => {
+    const row = await fresh(store)
+    await store.alter(ENTRY, { to: 'paused', why: null })
+    const resumed = await store.alter(ENTRY, { to: 'resumed', from: 'now' })
+    assert.ok(resumed?.resumedAt)
+    const to = row.nominal + 5_000
+    const dropped = [
+      { decision: 'paused', slots: 2, latest: row.nominal + 2_000 },
+      { decision: 'missed', slots: 3, latest: to },
+    ] as const
+    const request = { entry: ENTRY, revision: resumed.revision, from: row.nominal, to, dropped }
+    const passed = await store.pass(request)
+    assert.ok(passed.outcome === 'moved')
+    assert.deepEqual(passed.cursor, { nominal: to, claim: null })
+    await store.pass(request)
+    const after = await store.show(ENTRY)
+    assert.deepEqual([after?.counts, after?.resumedAt, after?.runs], [{ paused: 2, missed: 3 }, null, 0])
+    assert.deepEqual(
+      (await store.history(ENTRY, 9)).map(({ decision, slots }) => [decision, slots]),
+      [
+        ['missed', 3],
+        ['paused', 2],
+      ],
+    )
+  })
+}
+
+function bounds(test: BenchTest): void {
+  test('maxRuns counts accepted slots, and ends the entry with the last of them', async ({ store }) => {
+    await store.put([{ ...put(ENTRY), maxRuns: 2 }], 'add')
+    const decisions = ['skipped', 'published', 'error', 'queued'] as const
+    for (const decision of decisions) {
+      const row = await store.show(ENTRY)
+      assert.ok(row && row.state === 'active')
+      const answer = await store.reserve(slotAfter(row))
+      assert.ok(answer.outcome === 'reserved')
+      await store.decide({ ...decisionOn(answer.claim.nominal, answer.claim.term), decision })
+    }
+    const row = await store.show(ENTRY)
+    assert.ok(row)
+    assert.deepEqual([row.state, row.runs], ['finished', 2])
+    assert.deepEqual(row.counts, { skipped: 1, published: 1, error: 1, queued: 1 })
+    assert.equal((await store.reserve(slotAfter(row))).outcome, 'changed')
+    assert.equal((await store.alter(ENTRY, { to: 'enabled' }))?.state, 'finished')
+    await store.put([{ ...put(ENTRY, 'more'), maxRuns: 3 }], 'change')
+    assert.equal((await store.show(ENTRY))?.state, 'active')
+  })
+}
+
+const REPORT: BeatReport = {
+  name: 'beat1@db2',
+  host: 'db2',
+  pid: 7,
+  startedAt: 1,
+  entries: 3,
+  lagMs: null,
+  lastTickAt: 5,
+  nextAt: null,
+}
+
+function beats(test: BenchTest): void {
+  test('one beat leads at a time; who stops hands over at once, who dies after its lease', async (bench) => {
+    const { store } = bench
+    const other = await bench.another()
+    const lead = (by: string, leadMs: number | null = CLAIM_MS) => ({ by, report: null, leadMs })
+    assert.equal((await store.attend(lead('b1'))).leader, 'b1')
+    assert.equal((await other.attend(lead('b2'))).leader, 'b1')
+    await store.leave('b1')
+    assert.equal((await other.attend(lead('b2'))).leader, 'b2')
+    assert.equal((await store.attend(lead('b1'))).leader, 'b2')
+    await bench.advanceTime(CLAIM_MS + 20)
+    assert.equal((await store.attend(lead('b1'))).leader, 'b1')
+    assert.equal((await store.attend(lead('b1', null))).leader, null, 'given up')
+    const both = await Promise.all([store.attend(lead('b1', 5_000)), other.attend(lead('b2', 5_000))])
+    assert.equal(new Set(both.map(({ leader }) => leader)).size, 1)
+  })
+
+  test('a beat is listed with what it tells, until it leaves', async ({ store }) => {
+    await store.attend({ by: 'b1', report: REPORT, leadMs: 5_000 })
+    const { now, revision } = await store.attend({ by: 'b2', report: { ...REPORT, name: 'other' }, leadMs: 5_000 })
+    assert.equal(revision, (await store.changes(0, 1)).revision)
+    const rows = await store.beats()
+    const [first] = rows.filter(({ by }) => by === 'b1')
+    assert.ok(first && first.seenAt <= now && first.seenAt > now - 60_000)
+    assert.deepEqual(first, { ...REPORT, by: 'b1', seenAt: first.seenAt, leader: true })
+    assert.equal(rows.find(({ by }) => by === 'b2')?.leader, false)
+    await store.leave('b1')
+    assert.deepEqual(
+      (await store.beats()).map(({ by }) => by),
+      ['b2'],
+    )
   })
 }
 
@@ -253,33 +529,61 @@ function end(test: BenchTest): void {
   test("destroy forgets all of its app and nothing of another's", async (bench) => {
     const other = await bench.another(`${bench.app}-other`)
     try {
-      const kept = await other.load([ENTRY])
+      const kept = await fresh(other)
       const answer = await bench.store.reserve(slotAfter(await fresh(bench.store)))
       assert.ok(answer.outcome === 'reserved')
-      await bench.store.decide(decisionOn(answer.claim.nominal), answer.claim.term)
+      await bench.store.decide(decisionOn(answer.claim.nominal, answer.claim.term))
+      await bench.store.attend({ by: 'b1', report: REPORT, leadMs: 5_000 })
       await bench.advanceTime(20)
       await bench.store.destroy()
       assert.deepEqual(await bench.store.history(ENTRY, 10), [])
-      assert.equal((await fresh(bench.store)).claim, null)
-      assert.deepEqual(await other.load([ENTRY]), kept)
+      assert.deepEqual(await bench.store.beats(), [])
+      assert.deepEqual(await bench.store.changes(0, 10), { revision: 0, rows: [] })
+      assert.deepEqual(await other.show(ENTRY), kept)
     } finally {
       await other.destroy()
     }
   })
 }
 
-async function fresh(store: ScheduleStore): Promise<Cursor> {
-  const [cursor] = await store.load([ENTRY])
-  assert.ok(cursor)
-  return cursor
+/** A new entry as it stands, its instants and revision aside. */
+const PLAIN: EntryRow = {
+  name: ENTRY,
+  spec: '{}',
+  config: null,
+  state: 'active',
+  pausedAt: null,
+  pausedWhy: null,
+  resumedAt: null,
+  askedAt: null,
+  maxRuns: null,
+  runs: 0,
+  counts: {},
+  last: null,
+  createdAt: 0,
+  changedAt: 0,
+  revision: 0,
+  nominal: 0,
+  claim: null,
+}
+
+function put(name: string, spec?: string): EntryPut {
+  return { name, spec: spec === undefined ? '{}' : JSON.stringify(spec), config: null, maxRuns: null }
+}
+
+async function fresh(store: ScheduleStore): Promise<EntryRow> {
+  await store.put([put(ENTRY)], 'add')
+  const row = await store.show(ENTRY)
+  assert.ok(row)
+  return row
 }
 
 /** The claim of the slot a second after the cursor. */
-function slotAfter(cursor: Cursor): ReserveRequest {
-  const { entry, nominal } = cursor
-  return { entry, from: nominal, nominal: nominal + 1_000, by: 'b1', claimMs: CLAIM_MS, missed: null }
+function slotAfter({ name, revision, nominal }: EntryRow): ReserveRequest {
+  const slot = { entry: name, revision, from: nominal, nominal: nominal + 1_000, kind: 'slot' } as const
+  return { ...slot, by: 'b1', claimMs: CLAIM_MS, dropped: [] }
 }
 
-function decisionOn(nominal: number): Omit<Decision, 'at'> {
-  return { entry: ENTRY, nominal, decision: 'published', messageId: `b-${nominal}`, holder: null, slots: 1 }
+function decisionOn(nominal: number, term: number): Omit<Decision, 'at'> {
+  return { entry: ENTRY, nominal, decision: 'published', holder: null, slots: 1, term }
 }

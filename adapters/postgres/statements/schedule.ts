@@ -1,133 +1,355 @@
-/** A cursor as the port's value. */
-export const cursor = (s: string): string => `
-create function ${s}.cursor_v1(c ${s}.schedule_cursor) returns json language sql stable as $$
-  select json_build_object('entry', c.entry, 'nominal', c.nominal, 'claim', case when c.claim_nominal is not null then
-    json_build_object('nominal', c.claim_nominal, 'term', c.term, 'by', c.claim_by, 'deadline', c.claim_deadline) end)
+import { BEAT_KEPT_MS, DECISIONS_KEPT, REMOVED_KEPT_MS } from '../../../src/beat/schedule-store.js'
+
+/** The rules of src/beat/entry-record.ts, each verb one function. */
+
+/** An entry as the port's value, and its parts. */
+export const entryRow = (s: string): string => `
+create function ${s}.schedule_claim_v1(e ${s}.schedule_entry) returns json language sql stable as $$
+  select case when e.claim_nominal is not null then json_build_object(
+    'nominal', e.claim_nominal, 'term', e.term, 'by', e.claim_by, 'deadline', e.claim_deadline) end
 $$;
 
--- Locks an entry's cursor, made at the store's now where it is missing.
-create function ${s}.lock_cursor_v1(p_app text, p_entry text) returns ${s}.schedule_cursor language plpgsql as $$
+create function ${s}.entry_row_v1(e ${s}.schedule_entry) returns json language sql stable as $$
+  select json_build_object('name', e.name, 'spec', e.spec, 'config', e.config, 'state', e.state,
+    'pausedAt', e.paused_at, 'pausedWhy', e.paused_why, 'resumedAt', e.resumed_at, 'askedAt', e.asked_at,
+    'maxRuns', e.max_runs, 'runs', e.runs, 'counts', e.counts,
+    'last', case when e.last_nominal is not null
+      then json_build_object('nominal', e.last_nominal, 'decision', e.last_decision) end,
+    'createdAt', e.created_at, 'changedAt', e.changed_at, 'revision', e.revision, 'nominal', e.nominal,
+    'claim', ${s}.schedule_claim_v1(e))
+$$;
+
+create function ${s}.entry_moved_v1(e ${s}.schedule_entry, n bigint) returns json language sql stable as $$
+  select json_build_object('outcome', 'moved', 'now', n, 'cursor',
+    json_build_object('nominal', e.nominal, 'claim', ${s}.schedule_claim_v1(e)))
+$$;
+
+create function ${s}.entry_reserved_v1(e ${s}.schedule_entry, n bigint) returns json language sql stable as $$
+  select json_build_object('outcome', 'reserved', 'now', n, 'nominal', e.nominal, 'claim', ${s}.schedule_claim_v1(e))
+$$;
+
+create function ${s}.entry_changed_v1(n bigint) returns json language sql stable as $$
+  select json_build_object('outcome', 'changed', 'now', n)
+$$;`
+
+/** Whoever changes entries locks the app's row first. */
+export const changeEntry = (s: string): string => `
+create function ${s}.next_revision_v1(p_app text) returns bigint language plpgsql as $$
 declare
-  c ${s}.schedule_cursor;
+  r bigint;
 begin
-  perform ${s}.require_read_committed_v1();
-  insert into ${s}.schedule_cursor (app, entry, nominal) values (p_app, p_entry, ${s}.clock_v1())
-    on conflict (app, entry) do update set v = excluded.v
-    returning * into c;
-  return c;
+  insert into ${s}.schedule_app (app, revision) values (p_app, 1)
+    on conflict (app) do update set revision = ${s}.schedule_app.revision + 1
+    returning revision into r;
+  return r;
 end $$;
 
-create function ${s}.claim_v1(c ${s}.schedule_cursor, p_nominal bigint, p_by text, p_claim_ms bigint, n bigint)
-returns json language plpgsql as $$
+create function ${s}.put_entry_v1(p_app text, p_how text, p jsonb) returns text language plpgsql as $$
+declare
+  e ${s}.schedule_entry;
+  r bigint := ${s}.next_revision_v1(p_app);
+  n bigint;
+  bound integer := (p->>'maxRuns')::integer;
 begin
-  update ${s}.schedule_cursor
-    set nominal = p_nominal, term = term + 1, claim_nominal = p_nominal, claim_by = p_by, claim_deadline = n + p_claim_ms
-    where app = c.app and entry = c.entry returning * into c;
-  return json_build_object('outcome', 'reserved', 'claim', ${s}.cursor_v1(c)->'claim', 'now', n);
-end $$;`
+  select * into e from ${s}.schedule_entry where app = p_app and name = p->>'name' for update;
+  n := ${s}.clock_v1();
+  if e.name is null or e.state = 'removed' then
+    if p_how = 'change' then
+      return 'missing';
+    end if;
+    delete from ${s}.schedule_entry where app = p_app and name = p->>'name';
+    insert into ${s}.schedule_entry (app, name, spec, config, max_runs, created_at, changed_at, revision, nominal, term)
+      values (p_app, p->>'name', p->>'spec', p->>'config', bound, n, n, r, n, coalesce(e.term, 0));
+    return 'created';
+  end if;
+  if p_how = 'add' then
+    return 'exists';
+  end if;
+  if p_how = 'merge' and e.config is not distinct from p->>'config' then
+    return 'kept';
+  end if;
+  update ${s}.schedule_entry set spec = p->>'spec', max_runs = bound, revision = r, changed_at = n, resumed_at = null,
+      config = case when p_how = 'change' then e.config else p->>'config' end, nominal = greatest(e.nominal, n),
+      state = case when e.state not in ('active', 'finished') then e.state when e.runs >= bound then 'finished'
+        else 'active' end
+    where app = p_app and name = e.name;
+  return 'changed';
+end $$;
 
-/** Missing cursors are made, all are answered in the order asked; entries are created in name order. */
-export const load = (s: string): string => `
-create function ${s}.load_v1(p_app text, p_entries text[]) returns json
+create function ${s}.put_entries_v1(p_app text, p_how text, p_entries jsonb) returns json
 language plpgsql set lock_timeout = '2s' as $$
 begin
-  insert into ${s}.schedule_cursor (app, entry, nominal)
-    select distinct on (e) p_app, e, ${s}.clock_v1() from unnest(p_entries) e
-      where not exists (select from ${s}.schedule_cursor k where k.app = p_app and k.entry = e) order by e
-    on conflict do nothing;
-  return (select coalesce(json_agg(${s}.cursor_v1(c) order by a.ord), '[]')
-    from unnest(p_entries) with ordinality as a (entry, ord)
-    join ${s}.schedule_cursor c on c.app = p_app and c.entry = a.entry);
+  perform ${s}.require_read_committed_v1();
+  return (select coalesce(json_agg(${s}.put_entry_v1(p_app, p_how, p) order by ord), '[]')
+    from jsonb_array_elements(p_entries) with ordinality as a (p, ord));
+end $$;
+
+create function ${s}.alter_entry_v1(p_app text, p_name text, p_to text, p_argument text) returns json
+language plpgsql set lock_timeout = '2s' as $$
+declare
+  e ${s}.schedule_entry;
+  r bigint;
+  n bigint;
+begin
+  perform ${s}.require_read_committed_v1();
+  r := ${s}.next_revision_v1(p_app);
+  select * into e from ${s}.schedule_entry where app = p_app and name = p_name for update;
+  n := ${s}.clock_v1();
+  if e.name is null or e.state = 'removed' or (p_to = 'removed' and p_argument is distinct from
+      case when p_argument is null then null else e.config end) then
+    return null;
+  end if;
+  if p_to = 'enabled' and e.state in ('disabled', 'finished') then
+    e.state := case when e.runs >= e.max_runs then 'finished' else 'active' end;
+    e.nominal := greatest(e.nominal, n);
+  elsif p_to = 'disabled' and e.state <> 'disabled' then
+    e.state := 'disabled';
+    e.paused_at := null;
+    e.paused_why := null;
+    e.resumed_at := null;
+  elsif p_to = 'paused' and e.state = 'active' then
+    e.state := 'paused';
+    e.paused_at := n;
+    e.paused_why := p_argument;
+  elsif p_to = 'resumed' and e.state = 'paused' then
+    e.state := 'active';
+    e.paused_at := null;
+    e.paused_why := null;
+    e.resumed_at := case when p_argument = 'now' then n else e.resumed_at end;
+  elsif p_to = 'asked' then
+    e.asked_at := n;
+  elsif p_to = 'removed' then
+    return ${s}.remove_entry_v1(e, r, n);
+  else
+    return ${s}.entry_row_v1(e);
+  end if;
+  update ${s}.schedule_entry set state = e.state, nominal = e.nominal, paused_at = e.paused_at,
+      paused_why = e.paused_why, resumed_at = e.resumed_at, asked_at = e.asked_at, revision = r, changed_at = n
+    where app = p_app and name = p_name returning * into e;
+  return ${s}.entry_row_v1(e);
+end $$;
+
+-- Its term stays, since its claimer may still come back, and its row for a day, so that beats hear of it.
+create function ${s}.remove_entry_v1(e ${s}.schedule_entry, r bigint, n bigint) returns json language plpgsql as $$
+begin
+  delete from ${s}.schedule_decision where app = e.app and entry = e.name;
+  delete from ${s}.schedule_entry where app = e.app and name = e.name;
+  delete from ${s}.schedule_entry where app = e.app and state = 'removed' and changed_at < n - ${REMOVED_KEPT_MS};
+  insert into ${s}.schedule_entry (app, name, spec, state, created_at, changed_at, revision, nominal, term)
+    values (e.app, e.name, '', 'removed', e.created_at, n, r, e.nominal, e.term) returning * into e;
+  return ${s}.entry_row_v1(e);
 end $$;`
+
+/** The revision is read first: what is newer than it may be among the rows, nothing older is missing. */
+export const changedEntries = (s: string): string => `
+create function ${s}.entry_changes_v1(p_app text, p_after bigint, p_limit integer) returns json
+language plpgsql as $$
+declare
+  r bigint;
+begin
+  select revision into r from ${s}.schedule_app where app = p_app;
+  return json_build_object('revision', coalesce(r, 0), 'rows', (
+    select coalesce(json_agg(${s}.entry_row_v1(e::${s}.schedule_entry) order by e.revision), '[]') from (
+      select * from ${s}.schedule_entry where app = p_app and revision > p_after order by revision limit p_limit) e));
+end $$;
+
+create function ${s}.show_entry_v1(p_app text, p_name text) returns json language sql stable as $$
+  select ${s}.entry_row_v1(e) from ${s}.schedule_entry e where app = p_app and name = p_name and state <> 'removed'
+$$;`
 
 /** Claims a slot by compare-and-set, and records the slots dropped before it, in one step. */
 export const reserve = (s: string): string => `
-create function ${s}.reserve_v1(p_app text, p_entry text, r jsonb) returns json
-language plpgsql set lock_timeout = '2s' as $$
-declare
-  c ${s}.schedule_cursor := ${s}.lock_cursor_v1(p_app, p_entry);
-  n bigint := ${s}.clock_v1();
+create function ${s}.claim_v1(e ${s}.schedule_entry, p_nominal bigint, r jsonb, p_over boolean, n bigint) returns json
+language plpgsql as $$
 begin
-  if c.claim_nominal = (r->>'nominal')::bigint and c.claim_by = r->>'by' and c.claim_deadline > n then
-    return json_build_object('outcome', 'reserved', 'claim', ${s}.cursor_v1(c)->'claim', 'now', n);
-  end if;
-  if c.nominal <> (r->>'from')::bigint or c.claim_nominal is not null then
-    return json_build_object('outcome', 'moved', 'cursor', ${s}.cursor_v1(c), 'now', n);
-  end if;
-  if jsonb_typeof(r->'missed') = 'object' then
-    perform ${s}.write_decision_v1(p_app, p_entry, jsonb_build_object('nominal', r->'missed'->'latest',
-      'decision', 'missed', 'slots', r->'missed'->'slots'), n);
-  end if;
-  return ${s}.claim_v1(c, (r->>'nominal')::bigint, r->>'by', (r->>'claimMs')::bigint, n);
+  update ${s}.schedule_entry set nominal = e.nominal, resumed_at = e.resumed_at, asked_at = e.asked_at, term = term + 1,
+      claim_nominal = p_nominal, claim_by = r->>'by', claim_deadline = n + (r->>'claimMs')::bigint, claim_over = p_over
+    where app = e.app and name = e.name returning * into e;
+  return ${s}.entry_reserved_v1(e, n);
 end $$;
 
--- Takes over a claim whose deadline has passed: same slot, next term.
-create function ${s}.take_over_v1(p_app text, p_entry text, r jsonb) returns json
+create function ${s}.drop_slots_v1(e ${s}.schedule_entry, p_dropped jsonb, n bigint) returns void language plpgsql as $$
+declare
+  d jsonb;
+begin
+  for d in select * from jsonb_array_elements(p_dropped) loop
+    perform ${s}.write_decision_v1(e, jsonb_build_object('nominal', d->'latest', 'decision', d->'decision',
+      'slots', d->'slots', 'term', 0), n);
+  end loop;
+end $$;
+
+create function ${s}.reserve_v1(p_app text, r jsonb) returns json
 language plpgsql set lock_timeout = '2s' as $$
 declare
-  c ${s}.schedule_cursor := ${s}.lock_cursor_v1(p_app, p_entry);
-  n bigint := ${s}.clock_v1();
+  e ${s}.schedule_entry;
+  n bigint;
 begin
-  if c.claim_nominal is null or c.term <> (r->>'term')::integer or c.claim_deadline > n then
-    return json_build_object('outcome', 'moved', 'cursor', ${s}.cursor_v1(c), 'now', n);
+  perform ${s}.require_read_committed_v1();
+  select * into e from ${s}.schedule_entry where app = p_app and name = r->>'entry' for update;
+  n := ${s}.clock_v1();
+  if e.claim_nominal = (r->>'nominal')::bigint and e.claim_by = r->>'by' then
+    return ${s}.entry_reserved_v1(e, n);
   end if;
-  return ${s}.claim_v1(c, c.claim_nominal, r->>'by', (r->>'claimMs')::bigint, n);
-end $$;`
+  if r->>'kind' = 'asked' then
+    if e.name is null or e.state = 'removed' then
+      return ${s}.entry_changed_v1(n);
+    end if;
+    if e.claim_nominal is not null or e.asked_at is distinct from (r->>'nominal')::bigint then
+      return ${s}.entry_moved_v1(e, n);
+    end if;
+    e.asked_at := null;
+    return ${s}.claim_v1(e, (r->>'nominal')::bigint, r, false, n);
+  end if;
+  if e.name is null or e.revision <> (r->>'revision')::bigint or e.state <> 'active' then
+    return ${s}.entry_changed_v1(n);
+  end if;
+  if e.nominal <> (r->>'from')::bigint or e.claim_nominal is not null then
+    return ${s}.entry_moved_v1(e, n);
+  end if;
+  perform ${s}.drop_slots_v1(e, r->'dropped', n);
+  e.nominal := (r->>'nominal')::bigint;
+  e.resumed_at := null;
+  return ${s}.claim_v1(e, e.nominal, r, false, n);
+end $$;
 
-/** Decisions kept an entry; cut back to this each time they grew by a tenth. */
-const KEPT = 1_000
+create function ${s}.pass_v1(p_app text, r jsonb) returns json
+language plpgsql set lock_timeout = '2s' as $$
+declare
+  e ${s}.schedule_entry;
+  n bigint;
+begin
+  perform ${s}.require_read_committed_v1();
+  select * into e from ${s}.schedule_entry where app = p_app and name = r->>'entry' for update;
+  n := ${s}.clock_v1();
+  if e.name is null or e.revision <> (r->>'revision')::bigint or e.state <> 'active' then
+    return ${s}.entry_changed_v1(n);
+  end if;
+  if e.nominal = (r->>'from')::bigint and e.claim_nominal is null then
+    perform ${s}.drop_slots_v1(e, r->'dropped', n);
+    update ${s}.schedule_entry set nominal = (r->>'to')::bigint, resumed_at = null
+      where app = p_app and name = e.name returning * into e;
+  end if;
+  return ${s}.entry_moved_v1(e, n);
+end $$;
+
+-- Takes over a claim whose deadline has passed: same slot, next term. Its taker, asking again, hears the same.
+create function ${s}.take_over_v1(p_app text, r jsonb) returns json
+language plpgsql set lock_timeout = '2s' as $$
+declare
+  e ${s}.schedule_entry;
+  n bigint;
+begin
+  perform ${s}.require_read_committed_v1();
+  select * into e from ${s}.schedule_entry where app = p_app and name = r->>'entry' for update;
+  n := ${s}.clock_v1();
+  if e.name is null then
+    return ${s}.entry_changed_v1(n);
+  end if;
+  if e.claim_over and e.term = (r->>'term')::integer + 1 and e.claim_by = r->>'by' then
+    return ${s}.entry_reserved_v1(e, n);
+  end if;
+  if e.claim_nominal is null or e.term <> (r->>'term')::integer or e.claim_deadline > n then
+    return ${s}.entry_moved_v1(e, n);
+  end if;
+  return ${s}.claim_v1(e, e.claim_nominal, r, true, n);
+end $$;`
 
 /** Writes the one decision of a slot, first writer wins, and closes its claim if the term is still the present one. */
 export const decide = (s: string): string => `
-create function ${s}.decide_v1(p_app text, p_entry text, r jsonb, p_term integer) returns json
+create function ${s}.decide_v1(p_app text, r jsonb) returns json
 language plpgsql set lock_timeout = '2s' as $$
 declare
-  c ${s}.schedule_cursor := ${s}.lock_cursor_v1(p_app, p_entry);
-  d ${s}.schedule_decision := ${s}.write_decision_v1(p_app, p_entry, r, ${s}.clock_v1());
+  e ${s}.schedule_entry;
+  d ${s}.schedule_decision;
+  n bigint;
 begin
-  if c.term = p_term and c.claim_nominal = d.nominal then
-    update ${s}.schedule_cursor set claim_nominal = null, claim_by = null, claim_deadline = null
-      where app = p_app and entry = p_entry;
+  perform ${s}.require_read_committed_v1();
+  select * into e from ${s}.schedule_entry where app = p_app and name = r->>'entry' for update;
+  n := ${s}.clock_v1();
+  if e.name is null or e.state = 'removed' then
+    return r || jsonb_build_object('at', n);
+  end if;
+  d := ${s}.write_decision_v1(e, r, n);
+  if e.term = (r->>'term')::integer and e.claim_nominal = d.nominal then
+    update ${s}.schedule_entry set claim_nominal = null, claim_by = null, claim_deadline = null, claim_over = false
+      where app = p_app and name = e.name;
   end if;
   return ${s}.decision_v1(d);
 end $$;
 
 create function ${s}.decision_v1(d ${s}.schedule_decision) returns json language sql stable as $$
-  select json_build_object('entry', d.entry, 'nominal', d.nominal, 'decision', d.decision, 'messageId', d.message_id,
-    'holder', d.holder, 'slots', d.slots, 'at', d.decided_at)
+  select json_build_object('entry', d.entry, 'nominal', d.nominal, 'decision', d.decision, 'holder', d.holder,
+    'slots', d.slots, 'term', d.term, 'at', d.decided_at)
 $$;
 
--- Called under the cursor's lock, which also guards the count.
-create function ${s}.write_decision_v1(p_app text, p_entry text, r jsonb, n bigint) returns ${s}.schedule_decision
+-- Called under the entry's lock, which also guards the counts.
+create function ${s}.write_decision_v1(e ${s}.schedule_entry, r jsonb, n bigint) returns ${s}.schedule_decision
 language plpgsql as $$
 declare
   d ${s}.schedule_decision;
+  accepted integer := (r->>'decision' in ('published', 'deferred', 'queued', 'replaced'))::integer;
+  kept integer;
 begin
-  insert into ${s}.schedule_decision (app, entry, nominal, decision, message_id, holder, slots, decided_at)
-    values (p_app, p_entry, (r->>'nominal')::bigint, r->>'decision', r->>'messageId', r->>'holder',
-      (r->>'slots')::integer, n)
+  insert into ${s}.schedule_decision (app, entry, nominal, decision, holder, slots, term, decided_at)
+    values (e.app, e.name, (r->>'nominal')::bigint, r->>'decision', r->>'holder', (r->>'slots')::integer,
+      (r->>'term')::integer, n)
     on conflict do nothing
     returning * into d;
   if not found then
     select * into d from ${s}.schedule_decision
-      where app = p_app and entry = p_entry and nominal = (r->>'nominal')::bigint;
+      where app = e.app and entry = e.name and nominal = (r->>'nominal')::bigint;
     return d;
   end if;
-  perform ${s}.trim_decisions_v1(p_app, p_entry);
+  update ${s}.schedule_entry x set runs = x.runs + accepted, decisions = x.decisions + 1,
+      last_nominal = d.nominal, last_decision = d.decision,
+      counts = x.counts || jsonb_build_object(d.decision, coalesce((x.counts->>d.decision)::bigint, 0) + d.slots),
+      state = case when x.state = 'active' and x.runs + accepted >= x.max_runs then 'finished' else x.state end
+    where x.app = e.app and x.name = e.name returning x.decisions into kept;
+  if kept > ${DECISIONS_KEPT * 1.25} then
+    delete from ${s}.schedule_decision where app = e.app and entry = e.name and nominal <= (
+      select nominal from ${s}.schedule_decision where app = e.app and entry = e.name
+        order by nominal desc offset ${DECISIONS_KEPT} limit 1);
+    update ${s}.schedule_entry set decisions = ${DECISIONS_KEPT} where app = e.app and name = e.name;
+  end if;
   return d;
+end $$;`
+
+/** The beats that live, and which of them leads. */
+export const attend = (s: string): string => `
+create function ${s}.attend_v1(p_app text, p_beat text, p_lead_ms bigint, p_report text) returns json
+language plpgsql set lock_timeout = '2s' as $$
+declare
+  n bigint := ${s}.clock_v1();
+  l ${s}.schedule_lead;
+begin
+  perform ${s}.require_read_committed_v1();
+  if p_report is not null then
+    insert into ${s}.schedule_beat (app, beat, report, seen_at) values (p_app, p_beat, p_report, n)
+      on conflict (app, beat) do update set report = excluded.report, seen_at = excluded.seen_at;
+    delete from ${s}.schedule_beat where app = p_app and seen_at < n - ${BEAT_KEPT_MS};
+  end if;
+  if p_lead_ms is null then
+    delete from ${s}.schedule_lead where app = p_app and leader = p_beat;
+  else
+    insert into ${s}.schedule_lead as have (app, leader, until_at) values (p_app, p_beat, n + p_lead_ms)
+      on conflict (app) do update set leader = excluded.leader, until_at = excluded.until_at
+        where have.until_at <= n or have.leader = p_beat;
+  end if;
+  select * into l from ${s}.schedule_lead where app = p_app;
+  return json_build_object('now', n, 'leader', l.leader,
+    'revision', coalesce((select revision from ${s}.schedule_app where app = p_app), 0));
 end $$;
 
-create function ${s}.trim_decisions_v1(p_app text, p_entry text) returns void language plpgsql as $$
-begin
-  update ${s}.schedule_cursor set decisions = decisions + 1 where app = p_app and entry = p_entry;
-  if (select decisions from ${s}.schedule_cursor where app = p_app and entry = p_entry) < ${KEPT * 1.1} then
-    return;
-  end if;
-  delete from ${s}.schedule_decision where app = p_app and entry = p_entry and nominal <= (
-    select nominal from ${s}.schedule_decision where app = p_app and entry = p_entry
-      order by nominal desc offset ${KEPT} limit 1);
-  update ${s}.schedule_cursor set decisions = ${KEPT} where app = p_app and entry = p_entry;
-end $$;`
+create function ${s}.beats_v1(p_app text) returns json language sql stable as $$
+  select coalesce(json_agg(b.report::jsonb || jsonb_build_object('by', b.beat, 'seenAt', b.seen_at, 'leader', exists (
+      select from ${s}.schedule_lead l where l.app = p_app and l.leader = b.beat and l.until_at > ${s}.clock_v1()))), '[]')
+    from ${s}.schedule_beat b where b.app = p_app and b.seen_at >= ${s}.clock_v1() - ${BEAT_KEPT_MS}
+$$;`
+
+/** $1 app, $2 beat. */
+export const leave = (s: string): string => `
+with lead as (delete from ${s}.schedule_lead where app = $1 and leader = $2)
+delete from ${s}.schedule_beat where app = $1 and beat = $2`
 
 /** The newest first: $1 app, $2 entry, $3 limit. */
 export const history = (s: string): string => `
@@ -135,5 +357,8 @@ select ${s}.decision_v1(d) as decision from ${s}.schedule_decision d
   where d.app = $1 and d.entry = $2 order by d.nominal desc limit $3`
 
 export const destroySchedule = (s: string): string => `
-with decisions as (delete from ${s}.schedule_decision where app = $1)
-delete from ${s}.schedule_cursor where app = $1`
+with decisions as (delete from ${s}.schedule_decision where app = $1),
+  lead as (delete from ${s}.schedule_lead where app = $1),
+  beats as (delete from ${s}.schedule_beat where app = $1),
+  revisions as (delete from ${s}.schedule_app where app = $1)
+delete from ${s}.schedule_entry where app = $1`

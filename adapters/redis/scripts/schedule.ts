@@ -1,84 +1,257 @@
 import { defineScript } from '../script.js'
 
 /**
- * Lua: one entry of the timetable. KEYS: its cursor (a hash that also holds the open claim) and the list of its
- * decided slots, newest first. The names of the decisions are computed: they carry the same hash tag.
+ * Lua: the rules of src/beat/entry-record.ts. A timetable lives in one slot, so that changes of entries, their cursors
+ * and one revision over all of them move together. KEYS: the index (entry names by revision). ARGV[1]: what every name
+ * of this timetable begins with. `entry:<name>` is a hash that also holds the open claim and the counts (`n:<decision>`);
+ * `history:<name>` one of `nominal → decision|holder|slots|at|term`.
  */
 const ENTRY = `
-local cursor, decisions = KEYS[1], KEYS[2]
-local KEPT = 1000
+local index, base = KEYS[1], ARGV[1]
+local removed, meta, beats = base .. 'removed', base .. 'meta', base .. 'beats'
+local KEPT = 100
+local REMOVED_KEPT_MS, BEAT_KEPT_MS = 86400000, 60000
+local ACCEPTED = { published = true, deferred = true, queued = true, replaced = true }
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local function text(number) return string.format('%.0f', number) end
-local function decision_name(nominal) return decisions .. ':' .. text(nominal) end
+local function entry_of(name) return base .. 'entry:' .. name end
+local function history_of(name) return base .. 'history:' .. name end
+local function row_reply(name) return { name, redis.call('HGETALL', entry_of(name)) } end
+
+local function revise(name)
+  local revision = redis.call('HINCRBY', meta, 'revision', 1)
+  redis.call('HSET', entry_of(name), 'changedAt', text(now), 'revision', text(revision))
+  redis.call('ZADD', index, revision, name)
+end
+
+local function set_or_del(key, field, value)
+  if value == '' then redis.call('HDEL', key, field) else redis.call('HSET', key, field, value) end
+end
 
 local function read(name)
-  local stored = redis.call('HMGET', name, 'nominal', 'claimNominal', 'claimTerm', 'claimBy', 'claimDeadline',
-    'lastTerm', 'claimOver')
-  local state = { nominal = tonumber(stored[1]), lastTerm = tonumber(stored[6]) or 0 }
-  if not state.nominal then
-    state.nominal = now
-    redis.call('HSET', name, 'v', '1', 'nominal', text(now))
+  local stored = redis.call('HMGET', entry_of(name), 'state', 'revision', 'nominal', 'claimNominal', 'claimTerm',
+    'claimBy', 'claimDeadline', 'claimOver', 'lastTerm', 'askedAt')
+  if not stored[1] then return nil end
+  local row = { name = name, state = stored[1], revision = tonumber(stored[2]), nominal = tonumber(stored[3]),
+    lastTerm = tonumber(stored[9]) or 0, askedAt = tonumber(stored[10]) }
+  if stored[5] then
+    row.claim = { nominal = tonumber(stored[4]), term = tonumber(stored[5]), by = stored[6],
+      deadline = tonumber(stored[7]), over = stored[8] == '1' }
   end
-  if stored[3] then
-    state.claim = { nominal = tonumber(stored[2]), term = tonumber(stored[3]), by = stored[4],
-      deadline = tonumber(stored[5]), over = stored[7] == '1' }
-  end
-  return state
+  return row
 end
 
 local function claim_reply(claim) return { claim.nominal, claim.term, claim.by, claim.deadline } end
-local function cursor_reply(state) return { state.nominal, state.claim and claim_reply(state.claim) or false } end
-local function moved(state) return { 'moved', now, cursor_reply(state) } end
+local function moved(row) return { 'moved', now, row.nominal, row.claim and claim_reply(row.claim) or false } end
+local function reserved(row, claim) return { 'reserved', now, row.nominal, claim_reply(claim) } end
+local function changed() return { 'changed', now } end
 
-local function take(state, nominal, by, claim_ms, over)
-  local claim = { nominal = nominal, term = state.lastTerm + 1, by = by, deadline = now + claim_ms }
-  redis.call('HSET', cursor, 'nominal', text(nominal), 'lastTerm', text(claim.term), 'claimNominal', text(nominal),
-    'claimTerm', text(claim.term), 'claimBy', by, 'claimDeadline', text(claim.deadline), 'claimOver', over)
-  return { 'reserved', now, claim_reply(claim) }
+local function take(row, nominal, by, claim_ms, over)
+  local claim = { nominal = nominal, term = row.lastTerm + 1, by = by, deadline = now + claim_ms }
+  redis.call('HSET', entry_of(row.name), 'lastTerm', text(claim.term), 'claimNominal', text(nominal), 'claimTerm',
+    text(claim.term), 'claimBy', by, 'claimDeadline', text(claim.deadline), 'claimOver', over)
+  return reserved(row, claim)
 end
 
-local function decision_reply(nominal)
-  local row = redis.call('HMGET', decision_name(nominal), 'decision', 'messageId', 'holder', 'slots', 'at')
-  if not row[1] then return false end
-  return { nominal, row[1], row[2], row[3], tonumber(row[4]), tonumber(row[5]) }
+local function trim(history)
+  local nominals = redis.call('HKEYS', history)
+  table.sort(nominals, function(a, b) return tonumber(a) > tonumber(b) end)
+  for at = KEPT + 1, #nominals do redis.call('HDEL', history, nominals[at]) end
 end
 
 -- The first writer wins.
-local function remember(nominal, decision, message_id, holder, slots)
-  local name = decision_name(nominal)
-  if redis.call('EXISTS', name) == 1 then return end
-  redis.call('HSET', name, 'v', '1', 'decision', decision, 'slots', slots, 'at', text(now))
-  if message_id ~= '' then redis.call('HSET', name, 'messageId', message_id) end
-  if holder ~= '' then redis.call('HSET', name, 'holder', holder) end
-  if redis.call('LPUSH', decisions, text(nominal)) > KEPT then
-    redis.call('DEL', decision_name(tonumber(redis.call('RPOP', decisions))))
-  end
+local function remember(name, nominal, decision, holder, slots, term)
+  local key, history = entry_of(name), history_of(name)
+  local packed = table.concat({ decision, holder, slots, text(now), term }, '|')
+  if redis.call('HSETNX', history, text(nominal), packed) == 0 then return end
+  if redis.call('HLEN', history) > KEPT * 1.25 then trim(history) end
+  redis.call('HINCRBY', key, 'n:' .. decision, slots)
+  redis.call('HSET', key, 'lastNominal', text(nominal), 'lastDecision', decision)
+  local runs = ACCEPTED[decision] and redis.call('HINCRBY', key, 'runs', 1) or 0
+  local bound = redis.call('HMGET', key, 'maxRuns', 'state')
+  if bound[1] and runs >= tonumber(bound[1]) and bound[2] == 'active' then redis.call('HSET', key, 'state', 'finished') end
+end
+
+local function drop(name, first)
+  for at = first, #ARGV, 3 do remember(name, tonumber(ARGV[at + 1]), ARGV[at], '', ARGV[at + 2], '0') end
+end
+
+-- Why a slot cannot be passed: the entry is another, or its cursor has moved on.
+local function refusal(row, revision, from)
+  if not row or row.revision ~= revision or row.state ~= 'active' then return changed() end
+  if row.nominal ~= from or row.claim then return moved(row) end
+end
+
+local function pass(row, nominal)
+  row.nominal = nominal
+  redis.call('HSET', entry_of(row.name), 'nominal', text(nominal))
+  redis.call('HDEL', entry_of(row.name), 'resumedAt')
+end
+
+-- An entry that begins now. Terms go on where a removed one of the name left them.
+local function create(name, spec, config, max_runs)
+  local key = entry_of(name)
+  local last_term = redis.call('HGET', key, 'lastTerm')
+  redis.call('DEL', key, history_of(name))
+  redis.call('HSET', key, 'v', '1', 'spec', spec, 'state', 'active', 'runs', '0', 'nominal', text(now), 'createdAt', text(now))
+  set_or_del(key, 'config', config)
+  set_or_del(key, 'maxRuns', max_runs)
+  if last_term then redis.call('HSET', key, 'lastTerm', last_term) end
+  redis.call('ZREM', removed, name)
+  revise(name)
 end
 `
 
-/** One trip a batch: creates missing cursors at the server's now and answers all. KEYS: the cursors. */
-export const LOAD = defineScript('load_v1', [
+/** One trip a batch. ARGV: how, then name, spec, config, maxRuns of each. */
+export const PUT = defineScript('put_v1', [
   ENTRY,
   `
-local replies = {}
-for at, name in ipairs(KEYS) do replies[at] = cursor_reply(read(name)) end
-return replies
+local how = ARGV[2]
+
+local function change(name, spec, config, max_runs, have)
+  local key, state = entry_of(name), have[1]
+  if state == 'active' or state == 'finished' then
+    state = max_runs ~= '' and tonumber(have[4]) >= tonumber(max_runs) and 'finished' or 'active'
+  end
+  redis.call('HSET', key, 'spec', spec, 'state', state, 'nominal', text(math.max(tonumber(have[3]), now)))
+  redis.call('HDEL', key, 'resumedAt')
+  if how == 'merge' then set_or_del(key, 'config', config) end
+  set_or_del(key, 'maxRuns', max_runs)
+  revise(name)
+end
+
+local function put(name, spec, config, max_runs)
+  local have = redis.call('HMGET', entry_of(name), 'state', 'config', 'nominal', 'runs')
+  if not have[1] or have[1] == 'removed' then
+    if how == 'change' then return 'missing' end
+    create(name, spec, config, max_runs)
+    return 'created'
+  end
+  if how == 'add' then return 'exists' end
+  if how == 'merge' and (have[2] or '') == config then return 'kept' end
+  change(name, spec, config, max_runs, have)
+  return 'changed'
+end
+
+local outcomes = {}
+for at = 3, #ARGV, 4 do outcomes[#outcomes + 1] = put(ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]) end
+return outcomes
 `,
 ])
 
-/** One trip: moves the cursor by compare-and-set and claims the slot; the dropped slots are one row. */
+/** One trip. ARGV: name, what to, its one argument or ''. */
+export const ALTER = defineScript('alter_v1', [
+  ENTRY,
+  `
+local name, to, argument = ARGV[2], ARGV[3], ARGV[4]
+local key = entry_of(name)
+local have = redis.call('HMGET', key, 'state', 'maxRuns', 'runs', 'nominal', 'config', 'createdAt')
+local state = have[1]
+
+local function forget_removed()
+  for _, old in ipairs(redis.call('ZRANGEBYSCORE', removed, '-inf', text(now - REMOVED_KEPT_MS), 'LIMIT', 0, 100)) do
+    redis.call('DEL', entry_of(old))
+    redis.call('ZREM', index, old)
+    redis.call('ZREM', removed, old)
+  end
+end
+
+local ACTS = {
+  enabled = function()
+    if state ~= 'disabled' and state ~= 'finished' then return end
+    local ended = have[2] and tonumber(have[3]) >= tonumber(have[2])
+    redis.call('HSET', key, 'state', ended and 'finished' or 'active', 'nominal', text(math.max(tonumber(have[4]), now)))
+    revise(name)
+  end,
+  disabled = function()
+    if state == 'disabled' then return end
+    redis.call('HSET', key, 'state', 'disabled')
+    redis.call('HDEL', key, 'pausedAt', 'pausedWhy', 'resumedAt')
+    revise(name)
+  end,
+  paused = function()
+    if state ~= 'active' then return end
+    redis.call('HSET', key, 'state', 'paused', 'pausedAt', text(now))
+    set_or_del(key, 'pausedWhy', argument)
+    revise(name)
+  end,
+  resumed = function()
+    if state ~= 'paused' then return end
+    redis.call('HSET', key, 'state', 'active')
+    redis.call('HDEL', key, 'pausedAt', 'pausedWhy')
+    if argument == 'now' then redis.call('HSET', key, 'resumedAt', text(now)) end
+    revise(name)
+  end,
+  asked = function()
+    redis.call('HSET', key, 'askedAt', text(now))
+    revise(name)
+  end,
+  removed = function()
+    create(name, '', '', '')
+    redis.call('HSET', key, 'state', 'removed', 'createdAt', have[6], 'nominal', have[4])
+    redis.call('ZADD', removed, now, name)
+  end,
+}
+
+if not state or state == 'removed' then return false end
+if to == 'removed' and argument ~= '' and argument ~= (have[5] or '') then return false end
+ACTS[to]()
+local reply = row_reply(name)
+forget_removed()
+return reply
+`,
+])
+
+/** One trip a page, reads only. ARGV: after, limit. */
+export const CHANGES = defineScript('changes_v1', [
+  ENTRY,
+  `
+local revision = tonumber(redis.call('HGET', meta, 'revision') or '0')
+local rows = {}
+for at, name in ipairs(redis.call('ZRANGEBYSCORE', index, '(' .. ARGV[2], '+inf', 'LIMIT', 0, ARGV[3])) do
+  rows[at] = row_reply(name)
+end
+return { revision, rows }
+`,
+])
+
+/** One trip, reads only. */
+export const SHOW = defineScript('show_v1', [ENTRY, 'return row_reply(ARGV[2])\n'])
+
+/** One trip. ARGV: name, revision, from, nominal, kind, by, claim ms; then decision, latest, slots of what is dropped. */
 export const RESERVE = defineScript('reserve_v1', [
   ENTRY,
   `
-local from, nominal, by, claim_ms = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
-local state = read(cursor)
-local open = state.claim
-if open and open.nominal == nominal and open.by == by then return { 'reserved', now, claim_reply(open) } end
-if state.nominal ~= from or open then return moved(state) end
-if ARGV[5] ~= '' then remember(tonumber(ARGV[5]), 'missed', '', '', ARGV[6]) end
-return take(state, nominal, by, claim_ms, '0')
+local row = read(ARGV[2])
+local nominal, by, claim_ms = tonumber(ARGV[5]), ARGV[7], tonumber(ARGV[8])
+local open = row and row.claim
+if open and open.nominal == nominal and open.by == by then return reserved(row, open) end
+if ARGV[6] == 'asked' then
+  if not row or row.state == 'removed' then return changed() end
+  if open or row.askedAt ~= nominal then return moved(row) end
+  redis.call('HDEL', entry_of(row.name), 'askedAt')
+  return take(row, nominal, by, claim_ms, '0')
+end
+local refused = refusal(row, tonumber(ARGV[3]), tonumber(ARGV[4]))
+if refused then return refused end
+pass(row, nominal)
+drop(row.name, 9)
+return take(row, nominal, by, claim_ms, '0')
+`,
+])
+
+/** One trip. ARGV: name, revision, from, to; then decision, latest, slots of what is dropped. */
+export const PASS = defineScript('pass_v1', [
+  ENTRY,
+  `
+local row = read(ARGV[2])
+local refused = refusal(row, tonumber(ARGV[3]), tonumber(ARGV[4]))
+if refused then return refused end
+pass(row, tonumber(ARGV[5]))
+drop(row.name, 6)
+return moved(row)
 `,
 ])
 
@@ -86,37 +259,72 @@ return take(state, nominal, by, claim_ms, '0')
 export const TAKE_OVER = defineScript('take_over_v1', [
   ENTRY,
   `
-local term, by, claim_ms = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
-local state = read(cursor)
-local open = state.claim
-if open and open.over and open.term == term + 1 and open.by == by then return { 'reserved', now, claim_reply(open) } end
-if not open or open.term ~= term or open.deadline > now then return moved(state) end
-return take(state, open.nominal, by, claim_ms, '1')
+local row = read(ARGV[2])
+local term, by, claim_ms = tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
+if not row then return changed() end
+local open = row.claim
+if open and open.over and open.term == term + 1 and open.by == by then return reserved(row, open) end
+if not open or open.term ~= term or open.deadline > now then return moved(row) end
+return take(row, open.nominal, by, claim_ms, '1')
 `,
 ])
 
-/** One trip: writes the one decision of a slot and closes its claim, if the term is the present one. */
+/** One trip: the one decision of a slot; closes its claim, if the term is the present one. */
 export const DECIDE = defineScript('decide_v1', [
   ENTRY,
   `
-local nominal, term = tonumber(ARGV[1]), tonumber(ARGV[2])
-remember(nominal, ARGV[3], ARGV[4], ARGV[5], ARGV[6])
-local open = read(cursor).claim
-if open and open.term == term and open.nominal == nominal then
-  redis.call('HDEL', cursor, 'claimNominal', 'claimTerm', 'claimBy', 'claimDeadline', 'claimOver')
+local row = read(ARGV[2])
+local nominal, term = tonumber(ARGV[3]), tonumber(ARGV[4])
+if not row or row.state == 'removed' then return { now, false } end
+remember(row.name, nominal, ARGV[5], ARGV[6], ARGV[7], ARGV[4])
+if row.claim and row.claim.term == term and row.claim.nominal == nominal then
+  redis.call('HDEL', entry_of(row.name), 'claimNominal', 'claimTerm', 'claimBy', 'claimDeadline', 'claimOver')
 end
-return decision_reply(nominal)
+return { now, redis.call('HGET', history_of(row.name), text(nominal)) }
 `,
 ])
 
-/** One trip, reads only: the newest decisions. */
-export const HISTORY = defineScript('history_v1', [
+/** One trip. ARGV: by, ms of the lead or '', report or ''. */
+export const ATTEND = defineScript('attend_v1', [
   ENTRY,
   `
-local rows = {}
-for _, nominal in ipairs(redis.call('LRANGE', decisions, 0, tonumber(ARGV[1]) - 1)) do
-  rows[#rows + 1] = decision_reply(tonumber(nominal)) or nil
+local by, lead_ms, report = ARGV[2], tonumber(ARGV[3]), ARGV[4]
+if report ~= '' then
+  redis.call('HSET', beats, by, text(now) .. ' ' .. report)
+  local all = redis.call('HGETALL', beats)
+  for at = 1, #all, 2 do
+    if now - tonumber(string.match(all[at + 1], '^%d+')) > BEAT_KEPT_MS then redis.call('HDEL', beats, all[at]) end
+  end
 end
-return rows
+local have = redis.call('HMGET', meta, 'revision', 'leader', 'leadUntil')
+local leader, free = have[2], not have[2] or tonumber(have[3]) <= now
+if lead_ms and (leader == by or free) then
+  leader = by
+  redis.call('HSET', meta, 'leader', by, 'leadUntil', text(now + lead_ms))
+elseif not lead_ms and leader == by then
+  leader = false
+  redis.call('HDEL', meta, 'leader', 'leadUntil')
+end
+return { now, tonumber(have[1] or '0'), leader }
+`,
+])
+
+/** One trip, reads only. */
+export const BEATS = defineScript('beats_v1', [
+  ENTRY,
+  `
+local have = redis.call('HMGET', meta, 'leader', 'leadUntil')
+local leader = have[1] and tonumber(have[2]) > now and have[1]
+return { now, leader, redis.call('HGETALL', beats) }
+`,
+])
+
+/** One trip. ARGV: by. */
+export const LEAVE = defineScript('leave_v1', [
+  ENTRY,
+  `
+redis.call('HDEL', beats, ARGV[2])
+if redis.call('HGET', meta, 'leader') == ARGV[2] then redis.call('HDEL', meta, 'leader', 'leadUntil') end
+return 1
 `,
 ])

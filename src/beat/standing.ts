@@ -1,0 +1,57 @@
+import type { BeatEntry } from './entry.js'
+import type { BeatEvents } from './event.js'
+import type { Claim, Cursor, EntryRow } from './schedule-store.js'
+import { dueAt, nextSlot } from './slot.js'
+
+/** An entry and where it stands, as this beat last saw it. */
+export interface Standing<Payload> {
+  readonly name: string
+  entry: BeatEntry<Payload>
+  revision: number
+  /** Whether slots come due. */
+  active: boolean
+  askedAt: number | null
+  resumedAt: number | null
+  cursor: Cursor
+  /** The slot whose call was accepted last, as far as this beat knows. */
+  lastRun: number | null
+  dueAt: number
+  /** When another's open claim may be taken over, by our estimate of the store's clock. */
+  takeOverAt: number
+  own: OwnClaim | undefined
+}
+
+/** A claim of this beat whose decision is not written yet. */
+export interface OwnClaim {
+  readonly claim: Claim
+  readonly publishBefore: number
+  /** Published, its decision not yet written: it is not published again. */
+  published: BeatEvents['beat:decided'] | undefined
+}
+
+/** Takes in a row of the store; an own claim under way goes on. */
+export function standingOf<Payload>(
+  row: EntryRow,
+  entry: BeatEntry<Payload>,
+  before: Standing<Payload> | undefined,
+): Standing<Payload> {
+  const { name, revision, askedAt, resumedAt, nominal, claim, last } = row
+  const own = before?.own?.claim.term === claim?.term ? before?.own : undefined
+  const lastRun = last?.decision === 'published' ? last.nominal : (before?.lastRun ?? null)
+  const fresh = { entry, revision, askedAt, resumedAt, own, lastRun, active: row.state === 'active' }
+  const seen = { cursor: { nominal, claim }, takeOverAt: claim?.deadline ?? 0 }
+  return Object.assign(before ?? { name, dueAt: 0 }, { ...fresh, ...seen })
+}
+
+/** When the entry wants to be looked at; undefined for never. @throws UsageError of its schedule */
+export function wakeFor<Payload>(standing: Standing<Payload>, now: number): number | undefined {
+  const { entry, cursor, takeOverAt, askedAt, active, resumedAt } = standing
+  if (standing.own) return now
+  if (!active) return cursor.claim ? takeOverAt : (askedAt ?? undefined)
+  if (resumedAt !== null && resumedAt > cursor.nominal && !cursor.claim) return now
+  const next = nextSlot(entry, cursor.nominal)
+  const goesOutAt = next === undefined ? undefined : dueAt(entry, next)
+  if (!cursor.claim) return askedAt === null ? goesOutAt : Math.min(askedAt, goesOutAt ?? askedAt)
+  // While another's claim is open its slot is not passed; by the next slot it is usually decided.
+  return goesOutAt !== undefined && goesOutAt > now ? Math.min(goesOutAt, takeOverAt) : takeOverAt
+}
