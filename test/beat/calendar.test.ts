@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { type CalendarRule, type DstPolicy, everComes, nextInstant } from '../../src/beat/calendar.js'
-import { fixedTimes, matches, scan } from './oracle.js'
+import { changeIn, fixedTimes, matches, scan } from './oracle.js'
 
 const HOUR = 3_600_000
 /** Instants around which the clocks change, in zones that do it in every odd way. */
@@ -38,6 +38,30 @@ describe('the calendar search', () => {
       assert.deepEqual(walk(fixed, zone, { after, end }), expected)
     })
     fc.assert(property, { numRuns: 100 })
+  })
+
+  it('[P17] follows each policy for gaps and folds, round changes of the clocks in any zone and year', () => {
+    const drawn = fc.record({
+      rule: anyRule(),
+      zone: fc.constantFrom(...Intl.supportedValuesOf('timeZone')),
+      year: fc.integer({ min: 1975, max: 2037 }),
+      minutes: fc.integer({ min: -300, max: 60 }),
+      pace: fc.constantFrom('clock', 'elapsed'),
+      dst: fc.record({ gap: fc.constantFrom('shift', 'skip'), fold: fc.constantFrom('first', 'last', 'both') }),
+    })
+    let changes = 0
+    const property = fc.property(drawn, ({ rule, zone, year, minutes, pace, dst }) => {
+      const change = changeIn(zone, year)
+      changes += change === undefined ? 0 : 1
+      const after = (change ?? Date.UTC(year, 5, 1)) + minutes * 60_000
+      const span = { after, end: after + 6 * HOUR }
+      const seen = { ...rule, pace }
+      const expected =
+        pace === 'clock' ? fixedTimes(seen, zone, { ...span, dst }) : scan(zone, span, (wall) => matches(seen, wall))
+      assert.deepEqual(walk(seen, zone, { ...span, dst }), expected)
+    })
+    fc.assert(property, { numRuns: 120 })
+    assert.ok(changes > 20, `${changes} of the years had a change`)
   })
 
   it('leaves out or repeats what the policy says', () => {
@@ -94,12 +118,16 @@ function fixed(fields: Partial<CalendarRule>, matchesDay: CalendarRule['matchesD
   return { seconds: [0], minutes: [0], hours: [0], months, matchesDay, pace: 'clock', ...fields }
 }
 
-function walk(rule: CalendarRule, zone: string, { after, end }: { after: number; end: number }): number[] {
+function walk(
+  rule: CalendarRule,
+  zone: string,
+  { after, end, dst }: { after: number; end: number; dst?: DstPolicy },
+): number[] {
   const found: number[] = []
-  let at = nextInstant(rule, after, zone)
+  let at = nextInstant(rule, after, zone, dst)
   while (at !== undefined && at <= end) {
     found.push(at)
-    at = nextInstant(rule, at, zone)
+    at = nextInstant(rule, at, zone, dst)
   }
   return found
 }

@@ -1,9 +1,10 @@
-import type { CalendarRule } from '../../src/beat/calendar.js'
+import { type CalendarRule, DEFAULT_DST, type DstPolicy } from '../../src/beat/calendar.js'
 
 const HOUR = 3_600_000
 
 /** What the wall clock of a zone shows at an instant, asked of Intl alone: the tests' independent witness. */
 export interface WallTime {
+  readonly second: number
   readonly minute: number
   readonly hour: number
   readonly dayOfMonth: number
@@ -18,6 +19,7 @@ export function wallTime(zone: string, at: number): WallTime {
   const format = formats.get(zone) ?? newFormat(zone)
   const parts = Object.fromEntries(format.formatToParts(at).map((part) => [part.type, part.value]))
   return {
+    second: Number(parts['second']),
     minute: Number(parts['minute']),
     hour: Number(parts['hour']),
     dayOfMonth: Number(parts['day']),
@@ -47,25 +49,50 @@ export function matches(rule: CalendarRule, wall: WallTime): boolean {
 
 /**
  * The policy by another road: every local minute of the days around, turned into its instants by looking for the
- * minutes of UTC at which the wall shows it. One or two of them: the first. None: the gap's length on from where it
- * would have been.
+ * minutes of UTC at which the wall shows it. Of two of them the policy's choice. None: the gap's length on from where it
+ * would have been, or left out.
  */
-export function fixedTimes(rule: CalendarRule, zone: string, { after, end }: { after: number; end: number }): number[] {
-  const shown = new Map<number, number>()
+export function fixedTimes(
+  rule: CalendarRule,
+  zone: string,
+  { after, end, dst = DEFAULT_DST }: { after: number; end: number; dst?: DstPolicy },
+): number[] {
+  const shown = new Map<number, number[]>()
   const from = Math.floor((after - 40 * HOUR) / 60_000) * 60_000
   const offsets: { at: number; offset: number }[] = []
   for (let at = from; at <= end + 2 * HOUR; at += 60_000) {
     const local = at + offsetOf(zone, at)
-    if (!shown.has(local)) shown.set(local, at)
+    shown.set(local, [...(shown.get(local) ?? []), at])
     if (offsets.at(-1)?.offset !== local - at) offsets.push({ at, offset: local - at })
   }
   const found = new Set<number>()
   for (let local = from + (offsets[0]?.offset ?? 0); local <= end + 28 * HOUR; local += 60_000) {
     if (!matches(rule, utcWall(local))) continue
-    const at = shown.get(local) ?? shifted(local, offsets)
-    if (at !== undefined && at > after && at <= end) found.add(at)
+    for (const at of instantsOf(shown.get(local) ?? [], () => shifted(local, offsets), dst)) {
+      if (at > after && at <= end) found.add(at)
+    }
   }
   return [...found].sort((a, b) => a - b)
+}
+
+function instantsOf(shown: readonly number[], moved: () => number | undefined, dst: DstPolicy): readonly number[] {
+  if (shown.length === 0) {
+    const at = dst.gap === 'shift' ? moved() : undefined
+    return at === undefined ? [] : [at]
+  }
+  if (dst.fold === 'both') return shown
+  return dst.fold === 'last' ? shown.slice(-1) : shown.slice(0, 1)
+}
+
+/** The first minute of a year in which a zone's offset is not that of the minute before; undefined where it has none. */
+export function changeIn(zone: string, year: number): number | undefined {
+  let before = Date.UTC(year, 0, 1)
+  const end = Date.UTC(year + 1, 0, 1)
+  for (let after = before + 24 * HOUR; after < end; before = after, after += 24 * HOUR) {
+    if (offsetOf(zone, before) === offsetOf(zone, after)) continue
+    for (let at = before; at < after; at += 60_000) if (offsetOf(zone, at) !== offsetOf(zone, before)) return at
+  }
+  return undefined
 }
 
 /** A local time in a gap, read with the offset from before the gap. */
@@ -91,13 +118,14 @@ function offsetOf(zone: string, at: number): number {
 function utcWall(local: number): WallTime {
   const date = new Date(local)
   const [minute, hour, dayOfMonth] = [date.getUTCMinutes(), date.getUTCHours(), date.getUTCDate()]
-  return { minute, hour, dayOfMonth, month: date.getUTCMonth() + 1, weekday: date.getUTCDay() }
+  return { second: 0, minute, hour, dayOfMonth, month: date.getUTCMonth() + 1, weekday: date.getUTCDay() }
 }
 
 function newFormat(zone: string): Intl.DateTimeFormat {
   const format = new Intl.DateTimeFormat('en-US', {
     timeZone: zone,
     hourCycle: 'h23',
+    second: '2-digit',
     minute: '2-digit',
     hour: '2-digit',
     day: '2-digit',
