@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { crontab } from '../../src/beat/crontab.js'
 import { every } from '../../src/beat/every.js'
-import { CATCH_UP_LATEST, type CatchUp, planSlots, type SlotPlan, type SlotRequest } from '../../src/beat/misfire.js'
-import { dueAt, nextSlot, type Timetable } from '../../src/beat/slot.js'
+import { CATCH_UP_LATEST, type CatchUp, planSlots, type SlotPlan } from '../../src/beat/misfire.js'
+import { dueAt, type Timetable } from '../../src/beat/slot.js'
 import type { Schedule } from '../../src/task-base/schedule.js'
+import { byFormula } from './catch-up-model.js'
 
 const START = Date.UTC(2026, 0, 1)
 const MINUTE = 60_000
@@ -163,22 +164,6 @@ describe('slots that came due together', () => {
 
 function latest(entry: Timetable, now: number): SlotPlan | undefined {
   return planSlots(entry, { after: START, now, catchUp: CATCH_UP_LATEST })
-}
-
-/** Word for word what the docs say, over a list of all slots. */
-function byFormula(entry: Timetable, { after, now, catchUp, runsLeft = FOREVER }: SlotRequest): SlotPlan | undefined {
-  const due: number[] = []
-  for (let at = nextSlot(entry, after); at !== undefined && dueAt(entry, at) <= now; at = nextSlot(entry, at))
-    due.push(at)
-  if (due.length === 0 || runsLeft === 0) return undefined
-  const inWindow = due.filter((at) => at >= now - catchUp.windowMs - (entry.jitterMs ?? 0))
-  const chosen = catchUp.limit === 0 ? [] : inWindow.slice(-catchUp.limit)
-  const before = due.slice(0, due.length - chosen.length)
-  const dropped = before.at(-1)
-  return {
-    fire: chosen.slice(0, runsLeft),
-    missed: dropped === undefined ? null : { slots: before.length, latest: dropped, exact: true },
-  }
 }
 
 function timetable(schedule: Schedule): Timetable {

@@ -1,4 +1,11 @@
 export { type RunNotes, type RunTaskOptions, runTask, type TaskOutcome, type TaskRun } from '../testing/run-task.js'
+export {
+  type VirtualBeat,
+  type VirtualBeatOptions,
+  type VirtualDecision,
+  type VirtualSlot,
+  virtualBeat,
+} from '../testing/virtual-beat.js'
 export type { EngineBench, OpenEngine } from './engine/scene.js'
 export { engineContract } from './engine.contract.js'
 export type { TestKit } from './kit.js'

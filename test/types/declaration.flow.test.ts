@@ -6,7 +6,7 @@ import { projectRoot } from '../support/project-root.js'
 
 const USER = `
 import { App, QueueOnce } from 'beatlock'
-import { lockStoreContract, runTask } from 'beatlock/testing'
+import { lockStoreContract, runTask, virtualBeat } from 'beatlock/testing'
 class Refresh extends QueueOnce {
   readonly name = 'refresh'
   async run(feed: { feedId: number }) { return feed.feedId }
@@ -15,6 +15,7 @@ const app = new App('shop')
 export const refresh = app.register(Refresh)
 export const run = runTask<number>(app, 'refresh', [{ feedId: 7 }])
 export const fresh: Promise<number> = refresh.delay({ feedId: 7 }).then((result) => result.get())
+export const year = virtualBeat(app, { startsAt: '2026-01-01T00:00:00Z' }).then((beat) => beat.advance('365d'))
 export const contract = lockStoreContract
 `
 const OPTIONS = { module: 'nodenext', target: 'es2022', strict: true, skipLibCheck: false, types: [], noEmit: true }
