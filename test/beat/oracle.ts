@@ -84,15 +84,18 @@ function instantsOf(shown: readonly number[], moved: () => number | undefined, d
   return dst.fold === 'last' ? shown.slice(-1) : shown.slice(0, 1)
 }
 
-/** The first minute of a year in which a zone's offset is not that of the minute before; undefined where it has none. */
-export function changeIn(zone: string, year: number): number | undefined {
+/** The minutes of a year from which on a zone's offset is another, in order. */
+export function changesIn(zone: string, year: number): number[] {
+  const found: number[] = []
   let before = Date.UTC(year, 0, 1)
   const end = Date.UTC(year + 1, 0, 1)
   for (let after = before + 24 * HOUR; after < end; before = after, after += 24 * HOUR) {
     if (offsetOf(zone, before) === offsetOf(zone, after)) continue
-    for (let at = before; at < after; at += 60_000) if (offsetOf(zone, at) !== offsetOf(zone, before)) return at
+    let at = before
+    while (offsetOf(zone, at) === offsetOf(zone, before)) at += 60_000
+    found.push(at)
   }
-  return undefined
+  return found
 }
 
 /** A local time in a gap, read with the offset from before the gap. */
