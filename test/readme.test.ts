@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { ERROR_CODES, isErrorCode } from '../src/lock/error-code.js'
 import { projectRoot } from './support/project-root.js'
 
 const root = projectRoot()
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
-const tests = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
-  .filter((name) => name.endsWith('.ts'))
-  .map((name) => readFileSync(join(root, 'test', name), 'utf8'))
-  .join('\n')
+const [tests, src, adapters] = ['test', 'src', 'adapters'].map(sourcesOf) as [string, string, string]
 
 describe('README', () => {
   it('promises only what a test names by its number', () => {
@@ -18,14 +16,16 @@ describe('README', () => {
   })
 
   it('names every error code, and no other', () => {
-    const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
-      .filter((name) => name.endsWith('.ts'))
-      .map((name) => readFileSync(join(root, 'src', name), 'utf8'))
-      .join('\n')
     const section = readme.slice(readme.indexOf('## Errors and events'), readme.indexOf('## Writing a store'))
-    for (const [, code] of section.matchAll(/`([A-Z]+(?:_[A-Z]+)*)`/g)) {
-      assert.ok(sources.includes(`'${code}'`), `no source throws ${code}`)
-    }
+    const named = [...section.matchAll(/`([A-Z]+(?:_[A-Z]+)*)`/g)].map((match) => match[1])
+    assert.deepEqual([...new Set(named)].sort(), [...ERROR_CODES].sort())
+  })
+
+  it('knows by its codes every code of an outcome, and no code that nothing gives', () => {
+    const given = [...`${src}${adapters}`.matchAll(/\bcode(?::| =) '([A-Z_]+)'/g)].map((match) => match[1])
+    assert.ok(given.length > 10)
+    for (const code of given) assert.ok(isErrorCode(code), `${code} is not in src/lock/error-code.ts`)
+    for (const code of ERROR_CODES) assert.ok(src.split(`'${code}'`).length > 2, `nothing gives ${code}`)
   })
 
   it('names every event of an app, and no other', () => {
@@ -37,3 +37,11 @@ describe('README', () => {
     for (const event of events) assert.ok(readme.includes(`\`${event}\``), `the README does not name ${event}`)
   })
 })
+
+/** All sources of a room as one text. */
+function sourcesOf(room: string): string {
+  return readdirSync(join(root, room), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => readFileSync(join(root, room, name), 'utf8'))
+    .join('\n')
+}

@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { UsageError } from '../lock/error.js'
 import { suggest } from '../lock/suggest.js'
+import { packageVersion } from '../lock/version.js'
 import { EXIT, type ExitCode, exitCodeOf, sentenceOf } from './exit.js'
 import { endWithReader, say } from './print.js'
 
@@ -25,6 +26,7 @@ export function createProgram(name: string, description: string): Command {
   return (
     new Command(name)
       .description(description)
+      .version(packageVersion(), '-V, --version', "this package's version")
       .option('-A <file>', 'module that exports the app, as `app` or as default: -A ./app.js')
       .option('--app <name>', "the app's name, where its code is not needed")
       .option('--broker <url>', 'redis://…, postgres://…, embedded: or embedded:./dir (or BEATLOCK_BROKER)')

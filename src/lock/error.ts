@@ -1,13 +1,32 @@
+import type { ErrorCode } from './error-code.js'
+
+/** On the prototype of each copy's base class: an app may bring another copy of this package than the command that serves it. */
+const MARK = Symbol.for('beatlock.error')
+
 /**
  * The one base of every error that beatlock throws on purpose.
  *
- * `code` is stable and upper case; the fields of `data` are safe to log (no passwords, no argument text).
+ * `code` is stable and upper case; the fields of `data` are safe to log (no passwords, no argument text). `instanceof`
+ * goes by the classes' names, so that it also holds for errors of another copy of this package.
  */
 export class BeatlockError extends Error {
-  readonly code: string
+  readonly code: ErrorCode
   readonly data: Readonly<Record<string, unknown>>
 
-  constructor(code: string, message: string, options: { data?: Record<string, unknown>; cause?: unknown } = {}) {
+  static {
+    Object.defineProperty(BeatlockError.prototype, MARK, { value: true })
+  }
+
+  static [Symbol.hasInstance](value: unknown): boolean {
+    if (typeof value !== 'object' || value === null || !(MARK in value)) return false
+    for (let each: unknown = Object.getPrototypeOf(value); each instanceof Error; each = Object.getPrototypeOf(each)) {
+      // biome-ignore lint/complexity/noThisInStatic: the subclass that is asked about
+      if (each.constructor.name === this.name) return true
+    }
+    return false
+  }
+
+  constructor(code: ErrorCode, message: string, options: { data?: Record<string, unknown>; cause?: unknown } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = new.target.name
     this.code = code

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { BeatlockError, StoreUnavailable } from './error.js'
+import { isErrorCode } from './error-code.js'
 import { type DeadlineCell, type FedKeeper, startFedKeeper } from './fed-keeper.js'
 import { makeFeedFolder } from './feed-folder.js'
 import { ticketKey, writeTicket } from './feed-ticket.js'
@@ -201,5 +202,5 @@ function fromThread({ name, message, code, server }: ThreadError): Error {
   if (code === 'STORE_UNAVAILABLE' && server !== undefined) {
     return new StoreUnavailable(server, message.slice(message.indexOf(': ') + 2))
   }
-  return new BeatlockError(code ?? 'KEEPER', name === 'Error' ? message : `${name}: ${message}`)
+  return new BeatlockError(isErrorCode(code) ? code : 'KEEPER', name === 'Error' ? message : `${name}: ${message}`)
 }

@@ -4,6 +4,7 @@ import { createEmitter, type Emitter } from '../lock/emit.js'
 import { UsageError } from '../lock/error.js'
 import type { GuardDefinition } from '../lock/lock-store.js'
 import { suggest } from '../lock/suggest.js'
+import { packageVersion } from '../lock/version.js'
 import { type AppOptions, type AppSettings, readAppName, readAppOptions, readEntryName } from './app-options.js'
 import type { BodyVerdict } from './body.js'
 import { buildMessage, type CallOptions, type CallTarget } from './call.js'
@@ -52,6 +53,8 @@ export interface AppOverrides {
   readonly caller?: Caller
 }
 
+/** Where an app says which version of this package it is of. */
+export const APP_VERSION = Symbol.for('beatlock.app')
 const DEFAULT_QUEUE = 'default'
 const DEFAULT_RETRIES = 3
 
@@ -180,6 +183,11 @@ export class App {
     const open = this.#connection
     this.#connection = undefined
     await (await open?.catch(() => undefined))?.close()
+  }
+
+  /** @internal Also tells an app of another copy of this package. */
+  get [APP_VERSION](): string {
+    return packageVersion()
   }
 
   /** @internal */

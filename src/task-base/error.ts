@@ -1,4 +1,5 @@
 import { BeatlockError } from '../lock/error.js'
+import type { ErrorCode } from '../lock/error-code.js'
 import type { Holder } from '../lock/lock-store.js'
 
 /** The holder as callers see it. */
@@ -68,14 +69,14 @@ export class Rejected extends BeatlockError {
 /** `get()` of a call that was ended before it could run: its `code` says how (EXPIRED, REVOKED, CLEARED, REPLACED). */
 export class Revoked extends BeatlockError {
   constructor(id: string, code: string) {
-    super(code, `call ${id} did not run: ${code.toLowerCase()}.`, { data: { id } })
+    super(code as ErrorCode, `call ${id} did not run: ${code.toLowerCase()}.`, { data: { id } })
   }
 }
 
 /** `get()` of a task that failed. `cause` is its own error as far as it could travel. */
 export class TaskFailed extends BeatlockError {
   constructor(id: string, code: string, cause: Error | undefined) {
-    super(code, `call ${id} failed${cause ? ` with ${cause.name}: ${cause.message}` : `: ${code}`}`, {
+    super(code as ErrorCode, `call ${id} failed${cause ? ` with ${cause.name}: ${cause.message}` : `: ${code}`}`, {
       data: { id },
       cause,
     })

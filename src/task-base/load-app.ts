@@ -2,7 +2,8 @@ import { existsSync, readdirSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { UsageError } from '../lock/error.js'
-import { App } from './app.js'
+import { packageVersion } from '../lock/version.js'
+import { APP_VERSION, type App } from './app.js'
 import type { Caller } from './connection.js'
 
 /** Which app to load, and what stands over its own options. */
@@ -27,6 +28,7 @@ export async function loadApp(spec: AppSpec): Promise<App> {
       `${spec.module} exports no app: write \`export const app = new App('name')\`, or export it as default.`,
     )
   }
+  refuseOtherVersion(spec.module, app[APP_VERSION])
   const { module: _, ...overrides } = spec
   app.override(overrides)
   for (const pattern of app.settings.imports) {
@@ -38,9 +40,15 @@ export async function loadApp(spec: AppSpec): Promise<App> {
 
 /** Also an App of another copy of this package, as when the command is installed elsewhere than the app's own. */
 function isApp(value: unknown): value is App {
-  return (
-    value instanceof App ||
-    (typeof value === 'object' && value !== null && value.constructor.name === 'App' && 'tasks' in value)
+  return typeof value === 'object' && value !== null && APP_VERSION in value
+}
+
+/** What an app and a command use of each other is fixed within a version only. */
+function refuseOtherVersion(module: string, its: string): void {
+  const own = packageVersion()
+  if (its === own) return
+  throw new UsageError(
+    `${module} brings beatlock ${its}, this command is beatlock ${own}; run the app's own: npx beatlock.`,
   )
 }
 

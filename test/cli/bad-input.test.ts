@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { projectRoot } from '../support/project-root.js'
 import { fixture, runCommand } from './command.js'
 
 const SHOP = ['-A', fixture('shop')]
@@ -126,6 +127,13 @@ describe('bad input ends a command with exit code 2 and one sentence', () => {
     assert.equal(code, 2)
     assert.match(stderr, /no embedded server is running .* start a worker or beat/)
     assert.ok(!existsSync(place))
+  })
+
+  it('tells its version', async () => {
+    const { version } = JSON.parse(readFileSync(join(projectRoot(), 'package.json'), 'utf8')) as { version: string }
+    for (const bin of ['beatlock', 'locks'] as const) {
+      assert.deepEqual(await runCommand(['--version'], bin), { code: 0, stdout: `${version}\n`, stderr: '' })
+    }
   })
 
   it('teaches with --help, which is no failure', async () => {
