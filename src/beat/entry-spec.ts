@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { UsageError } from '../lock/error.js'
 import { plainArguments } from '../task-base/argument.js'
 import { type Entry, readEntry } from '../task-base/entry.js'
+import type { CallOnce } from '../task-base/once.js'
 import type { Schedule } from '../task-base/schedule.js'
 
 /** Fields whose values live in code: functions, and what JSON cannot carry. */
@@ -13,7 +14,7 @@ export interface EntrySpec extends Omit<Entry, CodeField | 'startsAt' | 'endsAt'
   readonly schedule: string | number | { readonly code: string }
   readonly args?: unknown
   readonly kwargs?: unknown
-  readonly once?: unknown
+  readonly once?: CallOnce
   readonly options?: unknown
   readonly startsAt?: string
   readonly endsAt?: string

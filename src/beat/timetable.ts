@@ -32,8 +32,7 @@ export function readTimetable(app: App): readonly ConfigLine[] {
 /** One line, judged. @throws UsageError */
 export function readLine(app: App, name: string, entry: Entry): ConfigLine {
   const read = beatEntryOf(app, name, entry)
-  const known = app.tasks.get(entry.task)
-  if (known) refuseBadCall(app, { name, entry, known })
+  refuseBadCall(app, { name, entry, known: app.tasks.get(entry.task) ?? unknownTask(entry.task) })
   const spec = specText(specOf(entry))
   return { entry: read, put: { name, spec, config: configHash(spec), maxRuns: entry.maxRuns ?? null } }
 }
@@ -46,6 +45,10 @@ export function refuseUnknownTask(app: App, name: string, entry: Entry): void {
     `beat entry '${name}' calls the task '${entry.task}', which app '${app.name}' does not have${guess || '.'} ` +
       'Import its module, or mark the entry external: true.',
   )
+}
+
+function unknownTask(name: string): CallTarget {
+  return { name, params: null, defaults: null, guard: undefined, maxRetries: 0 }
 }
 
 /** What stored entries mean to a beat of this app: those of its own configuration are its own objects. */
@@ -120,13 +123,13 @@ function optionsOf(entry: Entry, target: CallTarget): CallOptions {
   return { ...entry.options, once: { ...once, overlap: overlapOf(entry, target.guard.overlap) } }
 }
 
-function overlapOf(entry: Entry, own: Overlap): Overlap {
+function overlapOf(entry: Pick<Entry, 'once'>, own: Overlap): Overlap {
   const overlap = entry.once?.overlap ?? own
   return overlap === 'raise' ? 'skip' : overlap
 }
 
 /** What people are told about an entry's policy at start. */
-export function shownOverlap(app: App, entry: Entry): string {
+export function shownOverlap(app: App, entry: Pick<Entry, 'task' | 'once'>): string {
   const target = app.tasks.get(entry.task)
   if (!target) return entry.once?.overlap ?? 'as its workers say'
   return target.guard ? overlapOf(entry, target.guard.overlap) : 'no lock'

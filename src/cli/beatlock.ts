@@ -4,6 +4,7 @@ import { addCallCommand } from './call.js'
 import { addLocksCommands } from './locks-commands.js'
 import { createProgram, main } from './program.js'
 import { addResultCommand } from './result.js'
+import { addScheduleCommands } from './schedule.js'
 import { addStatusCommand } from './status.js'
 import { addWorkerCommand } from './worker.js'
 
@@ -11,6 +12,7 @@ const program = createProgram('beatlock', 'Runs tasks once at a time, across pro
 addWorkerCommand(program)
 addBeatCommand(program)
 addLocksCommands(program.command('locks').description('what is locked, by whom, since when; and how to free it'))
+addScheduleCommands(program)
 addCallCommand(program)
 addResultCommand(program)
 addStatusCommand(program)

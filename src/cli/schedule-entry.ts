@@ -1,0 +1,86 @@
+import type { EntryInfo } from '../beat/run-time.js'
+import { UsageError } from '../lock/error.js'
+import type { CallOptions } from '../task-base/call.js'
+import type { Entry } from '../task-base/entry.js'
+import type { CallOnce } from '../task-base/once.js'
+import { EXIT, type ExitCode } from './exit.js'
+import { readArgs, readKwargs } from './json-flag.js'
+import { print, say } from './print.js'
+import type { ScheduleFlags } from './schedule.js'
+import { noEntry, withTimetable } from './schedule-target.js'
+import { entryText } from './schedule-view.js'
+
+/** What `add` and `change` take; each names a field of an entry. */
+export interface EntryFlags extends ScheduleFlags {
+  readonly task?: string
+  readonly schedule?: string
+  readonly args?: string
+  readonly kwargs?: string
+  readonly timezone?: string
+  readonly overlap?: string
+  readonly timeout?: string
+  readonly queue?: string
+  readonly priority?: string
+  readonly expires?: string
+  readonly catchUp?: string
+  readonly catchUpWindow?: string
+  readonly catchUpLimit?: string
+  readonly jitter?: string
+  readonly startsAt?: string
+  readonly endsAt?: string
+  readonly maxRuns?: string
+  readonly pauseOnFailure?: true
+  readonly external?: true
+}
+
+export async function add(name: string, flags: EntryFlags): Promise<ExitCode> {
+  const { task, schedule } = flags
+  if (task === undefined) throw new UsageError('schedule add needs --task, the name of the task to run.')
+  if (schedule === undefined) throw new UsageError(`schedule add needs --schedule, such as '5m' or '0 3 * * *'.`)
+  return withTimetable(flags, async (table) => tell(await table.add(name, entryFrom(flags) as Entry), flags))
+}
+
+export async function change(name: string, flags: EntryFlags): Promise<ExitCode> {
+  const fields = entryFrom(flags)
+  if (Object.keys(fields).length === 0)
+    throw new UsageError('schedule change needs what to change, such as --schedule 10m.')
+  return withTimetable(flags, async (table) => {
+    const info = await table.change(name, fields)
+    return info ? tell(info, flags) : noEntry(name)
+  })
+}
+
+async function tell(info: EntryInfo, { json }: ScheduleFlags): Promise<ExitCode> {
+  await print(json ? `${JSON.stringify(info, null, 2)}\n` : entryText(info))
+  for (const warning of info.warnings) say(warning)
+  return EXIT.done
+}
+
+/** Texts are judged where the entry is read, with a sentence about entry, value and cure. */
+function entryFrom(flags: EntryFlags): Partial<Entry> {
+  const { task, schedule, timezone, catchUp, catchUpWindow, jitter, startsAt, endsAt, pauseOnFailure, external } = flags
+  const texts = { task, schedule, timezone, catchUp, catchUpWindow, jitter, startsAt, endsAt, pauseOnFailure, external }
+  const numbers = {
+    catchUpLimit: numberOf('--catch-up-limit', flags.catchUpLimit),
+    maxRuns: numberOf('--max-runs', flags.maxRuns),
+  }
+  const once = given<CallOnce>({ overlap: flags.overlap, timeout: flags.timeout })
+  const { queue, expires } = flags
+  const options = given<CallOptions>({ queue, expires, priority: numberOf('--priority', flags.priority) })
+  const args = { args: readArgs(flags.args), kwargs: readKwargs(flags.kwargs) }
+  return given<Entry>({ ...texts, ...numbers, ...args, once: whole(once), options: whole(options) })
+}
+
+function given<T>(fields: Record<string, unknown>): Partial<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>
+}
+
+function whole<T extends object>(fields: T): T | undefined {
+  return Object.keys(fields).length === 0 ? undefined : fields
+}
+
+function numberOf(flag: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  if (/^\d+$/.test(text)) return Number(text)
+  throw new UsageError(`${flag} must be a whole number, got '${text}'.`)
+}
