@@ -36,6 +36,7 @@ export function redisBackend(of: {
     async ready() {
       await ready(client, stood)
       stood = true
+      gather(client)
     },
     close: () => end(client),
   }
@@ -72,6 +73,13 @@ async function ready(client: Redis, stoodBefore: boolean): Promise<void> {
     client.on('error', note)
     client.once('ready', () => settle())
   })
+}
+
+/** What is published before the loop turns leaves in one write, the dearest part of a command. */
+function gather({ stream }: Redis): void {
+  if (stream.writableCorked > 0) return
+  stream.cork()
+  process.nextTick(() => stream.uncork())
 }
 
 async function end(client: Redis): Promise<void> {

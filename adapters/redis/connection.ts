@@ -76,22 +76,26 @@ export class Connection {
     }
   }
 
+  /** As `askAll`, without its lists: what nearly every request is. */
   async ask(request: Request): Promise<unknown> {
-    return (await this.askAll([request]))[0]
+    if (!this.#stands()) return (await this.askAll([request]))[0]
+    const generation = this.#generation
+    try {
+      return await this.#call(request)
+    } catch (reason) {
+      return (await this.#mended([request], { replies: [{ status: 'rejected', reason }], generation }))[0]
+    }
   }
 
   /** One round trip for all; answers in the order asked. @throws StoreUnavailable */
   async askAll(requests: readonly Request[]): Promise<unknown[]> {
     try {
       await this.#ready()
-      const generation = this.#generation
-      const replies = await this.#send(requests)
-      const lost = placesOf(replies, (error) => !isReply(error))
-      if (lost.length > 0) await this.#repeat(requests, { replies, lost, generation })
-      return replies.map(settledValue)
     } catch (error) {
       throw asPublic(this.server, error)
     }
+    const generation = this.#generation
+    return this.#mended(requests, { replies: await this.#send(requests), generation })
   }
 
   /** No timer and no socket is left once it resolves. */
@@ -105,42 +109,71 @@ export class Connection {
     await ended
   }
 
+  /** The answers of all, once what failed was asked again. */
+  async #mended(requests: readonly Request[], { replies, generation }: { replies: Reply[]; generation: number }) {
+    try {
+      await this.#withScripts(requests, replies)
+      const lost = placesOf(replies, (error) => !isReply(error))
+      if (lost.length > 0) await this.#repeat(requests, { replies, lost, generation })
+      return replies.map(settledValue)
+    } catch (error) {
+      throw asPublic(this.server, error)
+    }
+  }
+
   async #repeat(requests: readonly Request[], first: { replies: Reply[]; lost: number[]; generation: number }) {
     const { replies, lost, generation } = first
     // Silence may be a dead connection that nobody closed: only a new one can tell.
     const silent = lost.some((at) => isTimeout(errorOf(replies[at])))
     if (silent && generation === this.#generation && this.#redis.status === 'ready') this.#redis.disconnect(true)
     await this.#ready(generation)
-    const again = await within(this.#send(pick(requests, lost)), Math.min(PATIENCE_MS, this.#timeoutMs))
+    const repeated = pick(requests, lost)
+    const sent = this.#send(repeated).then((answers) => this.#withScripts(repeated, answers))
+    const again = await within(sent, Math.min(PATIENCE_MS, this.#timeoutMs))
     for (const [n, at] of lost.entries()) replies[at] = again?.[n] ?? (replies[at] as Reply)
   }
 
-  /** Sends all at once; scripts that the server does not know (restart, SCRIPT FLUSH) are loaded and run again. */
-  async #send(requests: readonly Request[]): Promise<Reply[]> {
-    const replies = await Promise.allSettled(requests.map((request) => this.#call(request)))
+  #send(requests: readonly Request[]): Promise<Reply[]> {
+    return Promise.allSettled(requests.map((request) => this.#call(request)))
+  }
+
+  /** Scripts that the server does not know (restart, SCRIPT FLUSH) are loaded and run again. */
+  async #withScripts(requests: readonly Request[], replies: Reply[]): Promise<Reply[]> {
     const missing = placesOf(replies, isMissingScript)
     if (missing.length === 0) return replies
     const again = pick(requests, missing)
     const texts = [...new Set(again.flatMap((request) => ('script' in request ? [request.script.text] : [])))]
     const loads = texts.map((text): Request => ({ command: 'SCRIPT', args: ['LOAD', text] }))
-    const second = await Promise.allSettled([...loads, ...again].map((request) => this.#call(request)))
+    const second = await this.#send([...loads, ...again])
     for (const [n, at] of missing.entries()) replies[at] = second[loads.length + n] as Reply
     return replies
   }
 
   #call(request: Request): Promise<unknown> {
+    this.#gather()
     if ('command' in request) return this.#redis.call(request.command, ...request.args)
     const { script, keys, args } = request
     return this.#redis.call('EVALSHA', script.sha, String(keys.length), ...keys, ...args)
   }
 
+  /** What is asked for before the loop turns leaves in one write: each costs more than all else that is done here. */
+  #gather(): void {
+    const { stream } = this.#redis
+    if (stream.writableCorked > 0) return
+    stream.cork()
+    process.nextTick(() => stream.uncork())
+  }
+
+  #stands(lost = 0): boolean {
+    return this.#redis.status === 'ready' && this.#generation > lost && !this.#closed
+  }
+
   /** Waits, bounded, until a connection stands that is newer than `lost`: the client calls a dying one ready still. */
   async #ready(lost = 0): Promise<void> {
-    const stands = (): boolean => this.#redis.status === 'ready' && this.#generation > lost
+    if (this.#stands(lost)) return
     if (this.#closed) throw new StoreUnavailable(this.server, 'the store was closed')
-    if (stands()) return
     await this.#event(['ready', 'end', 'credentials'], PATIENCE_MS)
-    if (stands()) return
+    if (this.#stands(lost)) return
     throw this.#trouble ?? new StoreUnavailable(this.server, reasonOf(undefined))
   }
 

@@ -105,7 +105,9 @@ function acquireArguments(request: AcquireRequest): (string | number | null)[] {
   const parking = whenHeld.do === 'park' ? [whenHeld.capacity, whenHeld.keep] : [0, null]
   const minRunMs = whenHeld.do === 'replace' ? whenHeld.minRunMs : 0
   const policy = [whenHeld.do, ...parking, minRunMs]
-  return [...refArguments(request), ...termsArguments(terms), ...policy, publishLeaseMs, message, resultMs]
+  // Only a call that may have to wait is kept in the record.
+  const kept = whenHeld.do === 'refuse' ? null : message
+  return [...refArguments(request), ...termsArguments(terms), ...policy, publishLeaseMs, kept, resultMs]
 }
 
 function runArguments(step: RunStep): (string | number | null)[] {

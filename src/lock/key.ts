@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 declare const brand: unique symbol
 
@@ -7,7 +7,7 @@ export type LockKey = string & { readonly [brand]: 'LockKey' }
 
 /** The key of a task and the canonical JSON text of its key arguments: 128 bits of SHA-256, no argument text. */
 export function lockKey(task: string, canonicalArguments: string): LockKey {
-  const digest = createHash('sha256').update(canonicalArguments).digest('hex').slice(0, 32)
+  const digest = hash('sha256', canonicalArguments, 'hex').slice(0, 32)
   return `${task}:${digest}` as LockKey
 }
 

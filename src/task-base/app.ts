@@ -73,6 +73,8 @@ export class App {
   readonly #direct: DirectUse
   #overrides: AppOverrides = {}
   #connection: Promise<Connection> | undefined
+  /** The connection once it stands. */
+  #open: Connection | undefined
 
   /** @throws UsageError that names the option, the value and the cure. */
   constructor(name: string, options: AppOptions = {}) {
@@ -182,6 +184,7 @@ export class App {
     await this.#direct.close()
     const open = this.#connection
     this.#connection = undefined
+    this.#open = undefined
     await (await open?.catch(() => undefined))?.close()
   }
 
@@ -214,11 +217,23 @@ export class App {
   connection(): Promise<Connection> {
     if (this.#overrides.caller)
       throw new UsageError('locks are looked at from the worker or a command, not from inside a task on memory:.')
-    this.#connection ??= this.#connect().catch((error: unknown) => {
-      this.#connection = undefined
-      throw error
-    })
+    this.#connection ??= this.#remembered(this.#connect())
     return this.#connection
+  }
+
+  #remembered(connecting: Promise<Connection>): Promise<Connection> {
+    const connection = connecting.then(
+      (open) => {
+        // It may have been closed meanwhile.
+        if (this.#connection === connection) this.#open = open
+        return open
+      },
+      (error: unknown) => {
+        this.#connection = undefined
+        throw error
+      },
+    )
+    return connection
   }
 
   /** @internal Runs a body in this process. */
@@ -228,11 +243,13 @@ export class App {
 
   /** @internal The message of a call, without sending it. @throws UsageError */
   async message(target: CallTarget, args: readonly unknown[], options: CallOptions): Promise<Message> {
-    // Judged before anything is connected: bad input must not start a server.
     const context = { app: this.name, queue: DEFAULT_QUEUE, resultMs: this.settings.resultMs }
-    buildMessage(target, args, options, { ...context, now: Date.now() })
-    const caller = await this.#caller()
-    return buildMessage(target, args, options, { ...context, now: caller.now() })
+    const at = (now: number): Message => buildMessage(target, args, options, { ...context, now })
+    const known = this.#overrides.caller ?? this.#open
+    if (known) return at(known.now())
+    // Judged before anything is connected: bad input must not start a server.
+    at(Date.now())
+    return at((await this.#caller()).now())
   }
 
   /** @internal One call through the publish guard. */

@@ -50,9 +50,15 @@ export function isDirectMarker(text: string): boolean {
   return text === DIRECT_MARKER
 }
 
-/** The text that the engine and the lock record carry. */
+const encoded = new WeakMap<Message, string>()
+
+/** The text that the engine and the lock record carry; made once a message. */
 export function encodeMessage(message: Message): string {
-  return JSON.stringify(message)
+  const known = encoded.get(message)
+  if (known !== undefined) return known
+  const text = JSON.stringify(message)
+  encoded.set(message, text)
+  return text
 }
 
 /** @throws UsageError for text that is no message of a version this process knows. */

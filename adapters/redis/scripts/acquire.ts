@@ -21,13 +21,12 @@ local function grant(record)
   local hold = new_hold(ref, terms)
   hold.expiresAt, hold.dueAt = now + publish_lease_ms, now + publish_lease_ms
   add_hold(record, hold)
-  note_message(record, ref)
   return { 'granted', now }
 end
 
 -- Mostly nobody holds the key and nobody asked before.
 local record = load(ARGV[3])
-if not record.known and not note_of(ref.messageId).key then
+if not record.known and note_first(record, ref) then
   local answer = grant(record)
   save(record)
   return answer
@@ -85,6 +84,11 @@ local function coalesce(record)
   return { 'coalesced', now, into, holder_reply(holder_named(record)) }
 end
 
+local function grant_known(record)
+  note_message(record, ref)
+  return grant(record)
+end
+
 -- At most one waits: the last parked call gives its place to the newcomer.
 local function end_waiting(record)
   if record.parked == 0 then return nil end
@@ -100,7 +104,7 @@ local function replace(record)
   if #rivals >= terms.limit then replaced[1] = displace(record, rivals, ref.messageId, min_run_ms, result_ms) end
   replaced[#replaced + 1] = end_waiting(record)
   if not is_held(record) then
-    grant(record)
+    grant_known(record)
     return { 'granted', now, replaced }
   end
   park(record)
@@ -121,7 +125,7 @@ end
 
 settle(record, result_ms)
 local answer = known(record)
-if not answer then answer = is_held(record) and held(record) or grant(record) end
+if not answer then answer = is_held(record) and held(record) or grant_known(record) end
 save(record)
 return answer
 `,

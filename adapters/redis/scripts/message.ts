@@ -58,4 +58,9 @@ local function note_message(record, ref)
   note.key, note.round = record.key, ref.round
   write_note(ref.messageId)
 end
+
+-- The same for one that nothing is known of: false, and nothing is written, where something is.
+local function note_first(record, ref)
+  return redis.call('SET', message_name(ref.messageId), cmsgpack.pack(record.key, ref.round), 'NX')
+end
 `

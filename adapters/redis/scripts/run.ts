@@ -37,18 +37,22 @@ local function is_early(hold) return hold.notBefore and hold.notBefore > now end
 
 -- A message that nobody has heard of asks for a key that nobody holds: it gets its place here.
 local function place_of_its_own(record)
-  if record.known or note_of(ref.messageId).key then return nil end
+  if record.known or not note_first(record, ref) then return nil end
   local hold = new_hold(ref, terms)
   add_hold(record, hold)
-  note_message(record, ref)
   return hold
+end
+
+local function quick_place(record)
+  local hold = sole_hold(record, ref)
+  if not hold then return place_of_its_own(record) end
+  return not find_outcome(record, ref) and hold
 end
 
 -- Mostly the message has its key for itself, or comes first.
 local record = load(ARGV[3])
-local own = sole_hold(record, ref) or place_of_its_own(record)
-if own and own.stage ~= 'running' and not is_early(own) and own.deliveries < max_deliveries
-  and not find_outcome(record, ref) then
+local own = quick_place(record)
+if own and own.stage ~= 'running' and not is_early(own) and own.deliveries < max_deliveries then
   take_seat(own)
   save(record)
   return granted(own, false)
