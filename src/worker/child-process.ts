@@ -53,6 +53,8 @@ async function start(line: ChildStart): Promise<void> {
 }
 
 async function run(own: Child, body: WireBody): Promise<void> {
+  // Grant or order may have been long on their way: nothing is begun on a trust that is over.
+  if (body.deadlineNs !== null && monotonicNs() >= BigInt(body.deadlineNs)) return killGroup(process.pid)
   const controller = new AbortController()
   own.running = { body, controller }
   if (body.deadlineNs !== null) own.deadMan.watch(body.runId, BigInt(body.deadlineNs))

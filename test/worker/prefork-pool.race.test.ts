@@ -207,6 +207,14 @@ describe('PreforkPool', () => {
     assert.ok(Number((end as Extract<BodyEnd, { end: 'returned' }>).result) > 50_000)
   })
 
+  it('[P6] begins no body whose deadline has passed on the way', async () => {
+    const pool = await started({ size: 3 })
+    const file = join(folder, 'late')
+    const late = () => pool.run(bodyOf('sleep', [0, file], { deadlineNs: monotonicNs() - 1n }))
+    for (const end of await Promise.all([late(), late(), late(), late(), late()])) assert.equal(killed(end).why, 'lost')
+    assert.ok(!existsSync(file))
+  })
+
   it("start() rejects with the app's own error when no child starts", async () => {
     const pool = create({ size: 2, spec: { fail: 'the app has a typo' } })
     await assert.rejects(pool.start(), { code: 'CHILD_START', message: /the app has a typo/ })

@@ -80,6 +80,17 @@ describe('SoloPool', () => {
     assert.equal(cancelled?.end, 'threw')
   })
 
+  it('[P6] begins no body whose deadline has passed on the way', async () => {
+    let begun = 0
+    execute = async () => {
+      begun += 1
+      return returned(null)
+    }
+    const late = await pool.run(bodyOf('late', [], { deadlineNs: monotonicNs() - 1n }))
+    assert.deepEqual([late.end, late.end === 'killed' && late.why, begun], ['killed', 'lost', 0])
+    assert.equal((await pool.run(bodyOf('next'))).end, 'returned')
+  })
+
   it('[P7] ends its process when a body spins past its deadline', async () => {
     const script = fileURLToPath(new URL('./fixture/solo.js', import.meta.url))
     const startedNs = monotonicNs()
