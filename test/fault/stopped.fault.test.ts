@@ -53,14 +53,16 @@ describe('a process that is stopped or blocked for longer than lease and lock de
     onAll(backends, async (fleet) => {
       const first = await fleet.worker('w1')
       const publisher = await fleet.publisher()
-      const { id } = await publisher.call({ work: { n: 1, ms: 2500, how: 'deaf' } })
+      const { id } = await publisher.call({ work: { n: 1, ms: 1500, how: 'deaf' } })
       const { pid, ns } = await fleet.seen({ id, event: 'tick' })
-      await fleet.worker('w2')
       const paused = fleet.pause([first.pid, ...first.children()])
+      await fleet.worker('w2')
       await longSince(ns)
       paused.wake()
       await until(() => processState(pid) === 'gone', { timeoutMs: 1_000, what: 'the end of the woken child' })
       await fleet.seen({ id, event: 'end' })
+      const last = fleet.lines(id).findLast((line) => line.pid === pid)
+      assert.equal(last?.event, 'tick', 'it never came to its end')
     }))
 
   it('[P9] a spinning body keeps its key: renewal does not need its loop', () =>

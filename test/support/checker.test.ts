@@ -28,6 +28,7 @@ const sound: Evidence = {
   lines: [line(1, 'start', 10), line(1, 'tick', 15), line(1, 'end', 20), line(2, 'start', 30), line(2, 'end', 40)],
   acks: [ack(1, 'published'), ack(2, 'parked', 5)],
   endings: new Map([ran(1), ran(2)]),
+  recorded: [],
   locks: [],
   limit: 1,
   struck: [],
@@ -52,9 +53,15 @@ describe('the checker of fault tests', () => {
 
   it('[P2] lets a woken process run on for its dead-man’s wake-up, and no longer', () => {
     const late = (at: number): readonly BodyLine[] => [...sound.lines, line(1, 'tick', at)]
-    assert.deepEqual(found({ lines: late(300), struck: [{ pid: 1, fromNs: ns(12), toNs: ns(100) }] }), [])
-    assert.equal(found({ lines: late(380), struck: [{ pid: 1, fromNs: ns(12), toNs: ns(100) }] }).length, 1)
-    assert.equal(found({ lines: late(300), struck: [{ pid: 2, fromNs: ns(12), toNs: ns(100) }] }).length, 1)
+    assert.deepEqual(found({ lines: late(300), struck: [{ pid: 1, fromNs: ns(12), toNs: ns(100), goneNs: null }] }), [])
+    assert.equal(
+      found({ lines: late(380), struck: [{ pid: 1, fromNs: ns(12), toNs: ns(100), goneNs: null }] }).length,
+      1,
+    )
+    assert.equal(
+      found({ lines: late(300), struck: [{ pid: 2, fromNs: ns(12), toNs: ns(100), goneNs: null }] }).length,
+      1,
+    )
   })
 
   it('[P1] counts up to the limit', () => {
@@ -75,18 +82,39 @@ describe('the checker of fault tests', () => {
     assert.deepEqual(found({ endings: new Map([ran(1)]) }), ['parked call m2 has no recorded end'])
   })
 
-  it('[P13] finds a call that ran to its end and again, unless a fault struck before that end was written down', () => {
+  describe('[P13] finds a call that ran to its end and again', () => {
     const again = [line(3, 'start', 50, { id: 'm1' }), line(3, 'end', 60, { id: 'm1' })]
     const lines = [...sound.lines, ...again]
+    const endings = new Map([...sound.endings, ['m1', { outcome: 'ran', token: 3 }] as const])
     const wrong = ['call m1 ran to its end under token 1 and again under 3']
-    assert.deepEqual(found({ lines }), wrong)
-    const struck = (pid: number, from: number, to: number | null) =>
-      found({ lines, struck: [{ pid, fromNs: ns(from), toNs: to === null ? null : ns(to) }] })
-    assert.deepEqual(struck(101, 15, 45), [], 'its parent was stopped when it ended')
-    assert.deepEqual(struck(1, 25, null), [], 'it was killed after it had ended')
-    assert.deepEqual(struck(101, 12, 18), wrong, 'it was awake in time')
-    assert.deepEqual(struck(101, 55, null), wrong, 'too late to be the reason')
-    assert.deepEqual(struck(7, 15, 45), wrong, 'another process')
+    const struck = (pid: number, from: number, to: number | null, gone: number | null = null) => ({
+      struck: [{ pid, fromNs: ns(from), toNs: to === null ? null : ns(to), goneNs: gone === null ? null : ns(gone) }],
+    })
+    const foundWith = (change: Partial<Evidence>): string[] => found({ lines, endings, ...change })
+
+    it('unless a fault struck before that end was written down', () => {
+      assert.deepEqual(foundWith({}), wrong)
+      assert.deepEqual(foundWith(struck(101, 15, 45)), [], 'its parent was stopped when it ended')
+      assert.deepEqual(foundWith(struck(1, 25, null)), [], 'it was killed after it had ended')
+      assert.deepEqual(foundWith(struck(101, 12, 18)), wrong, 'its parent was awake in time')
+      assert.deepEqual(foundWith(struck(101, 55, null)), wrong, 'too late to be the reason')
+      assert.deepEqual(foundWith(struck(7, 15, 45)), wrong, 'another process')
+    })
+
+    it('unless it woke just before that end, and its dead-man killed it before it could tell', () => {
+      assert.deepEqual(foundWith(struck(1, 12, 18, 25)), [])
+      assert.deepEqual(foundWith(struck(1, 12, 18)), wrong, 'it lived on')
+      assert.deepEqual(foundWith(struck(1, 12, 18, 280)), wrong, 'it lived for too long')
+      assert.deepEqual(foundWith(struck(101, 12, 18, 25)), wrong, 'that was its parent')
+    })
+
+    it('whatever struck, if that end was written down', () => {
+      const killed = struck(101, 25, null)
+      assert.deepEqual(foundWith(killed), [])
+      assert.deepEqual(foundWith({ ...killed, recorded: [{ id: 'm1', token: 1, ns: ns(22) }] }), wrong)
+      assert.deepEqual(foundWith({ ...killed, recorded: [{ id: 'm1', token: 3, ns: ns(22) }] }), [])
+      assert.deepEqual(foundWith({ ...killed, endings: sound.endings }), wrong, 'it is the outcome that is kept')
+    })
   })
 
   it('[P10] finds a recorded run that no body made, and bodies of calls that were refused or coalesced', () => {

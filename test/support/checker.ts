@@ -21,12 +21,22 @@ export interface Struck {
   readonly pid: number
   readonly fromNs: bigint
   readonly toNs: bigint | null
+  /** When it was seen to be gone after it woke; null: it was not, for longer than its dead-man may take. */
+  readonly goneNs: bigint | null
+}
+
+/** A worker heard from the store that the end of a run is written down. */
+export interface Recorded {
+  readonly id: string
+  readonly token: number
+  readonly ns: bigint
 }
 
 export interface Evidence {
   readonly lines: readonly BodyLine[]
   readonly acks: readonly Ack[]
   readonly endings: ReadonlyMap<string, Ending | null>
+  readonly recorded: readonly Recorded[]
   /** Keys still locked, after everything has come to rest. */
   readonly locks: readonly string[]
   readonly limit: number
@@ -118,14 +128,14 @@ export function tokensOutOfOrder({ lines }: Pick<Evidence, 'lines'>): string[] {
 }
 
 /** [P10] [P11] [P13] One recorded end a message, and the bodies agree with it. */
-export function wrongEndings(evidence: Pick<Evidence, 'lines' | 'acks' | 'endings' | 'struck'>): string[] {
+export function wrongEndings(evidence: Omit<Evidence, 'locks' | 'limit'>): string[] {
   return evidence.acks.flatMap(({ id, outcome }) => {
     const ending = evidence.endings.get(id) ?? null
     const own = evidence.lines.filter((line) => line.id === id)
     const finished = own.filter((line) => line.event === 'end').map((line) => line.token)
     if (outcome === 'rejected') return own.length > 0 ? [`call ${id} was rejected and ran`] : []
     if (!ending) return [`${outcome} call ${id} has no recorded end`]
-    const found = ranAgain(id, own, evidence.struck)
+    const found = ranAgain(id, own, evidence)
     if (ending.outcome === 'ran' && !finished.includes(ending.token ?? 0))
       found.push(`call ${id} is recorded as ran under token ${ending.token}, its bodies ended under [${finished}]`)
     if (ending.outcome === 'coalesced' && own.length > 0) found.push(`call ${id} is recorded as coalesced and ran`)
@@ -134,18 +144,30 @@ export function wrongEndings(evidence: Pick<Evidence, 'lines' | 'acks' | 'ending
 }
 
 /** A message that ran to its end runs again only if a fault struck child or parent before that end was written down. */
-function ranAgain(id: string, own: readonly BodyLine[], struck: readonly Struck[]): string[] {
+function ranAgain(id: string, own: readonly BodyLine[], evidence: Omit<Evidence, 'locks' | 'limit'>): string[] {
   const starts = own.filter((line) => line.event === 'start')
   const ends = own.filter((line) => line.event === 'end')
   return ends.flatMap((end) => {
     const next = starts.find((start) => start.ns > end.ns)
     if (!next) return []
-    const excused = struck.some(
-      ({ pid, fromNs, toNs }) =>
-        (pid === end.pid || pid === end.parent) && fromNs < next.ns && (toNs === null || toNs > end.ns),
-    )
-    return excused ? [] : [`call ${id} ran to its end under token ${end.token} and again under ${next.token}`]
+    const untold = !writtenDown(end, next, evidence) && evidence.struck.some((fault) => silenced(fault, end, next))
+    return untold ? [] : [`call ${id} ran to its end under token ${end.token} and again under ${next.token}`]
   })
+}
+
+/** Once the store has a run's end, it keeps it as the message's outcome: no fault excuses another run. */
+function writtenDown(end: BodyLine, next: BodyLine, { recorded, endings }: Pick<Evidence, 'recorded' | 'endings'>) {
+  const heard = recorded.some(({ id, token, ns }) => id === end.id && token === end.token && ns < next.ns)
+  return heard || endings.get(end.id)?.token === end.token
+}
+
+/** Whether a fault kept the news of an end from the record: child or parent dead or stopped after it. */
+function silenced(fault: Struck, end: BodyLine, next: BodyLine): boolean {
+  const { pid, fromNs, toNs, goneNs } = fault
+  if ((pid !== end.pid && pid !== end.parent) || fromNs >= next.ns) return false
+  if (toNs === null || toNs > end.ns) return true
+  // Woken past its deadline, it came to its end in the moment before its dead-man killed it.
+  return pid === end.pid && justWoken(end, [fault]) && goneNs !== null && goneNs < toNs + WAKE_UP_NS
 }
 
 /** [P18] Every deferred call that was accepted is followed by a run of its key, or its end was recorded as revoked. */

@@ -12,7 +12,10 @@ export interface Work {
   readonly n: number
   /** How long the body takes. */
   readonly ms: number
-  /** `sleep` heeds its signal, `deaf` does not, `spin` blocks its loop; `crash` kills itself at its first start. */
+  /**
+   * `sleep` heeds its signal, `deaf` does not, `spin` blocks its loop; `crash` kills itself at its first start. A deaf body
+   * counts its own steps: the time for which it is stopped brings its end no nearer.
+   */
   readonly how?: 'sleep' | 'deaf' | 'spin' | 'crash'
 }
 
@@ -31,10 +34,12 @@ class Works extends QueueOnce {
     if (work.how === 'crash' && attempt === 1) process.kill(process.pid, 'SIGKILL')
     const heeds = work.how !== 'deaf' && work.how !== 'spin'
     const until = performance.now() + work.ms
-    while (performance.now() < until) {
+    const leftMs = (steps: number): number =>
+      work.how === 'deaf' ? work.ms - steps * TICK_MS : until - performance.now()
+    for (let steps = 0; leftMs(steps) > 0; steps += 1) {
       if (heeds && signal.aborted) break
       writeLine(file, body, 'tick')
-      const pauseMs = Math.min(TICK_MS, until - performance.now())
+      const pauseMs = Math.min(TICK_MS, leftMs(steps))
       if (work.how === 'spin') spin(pauseMs)
       else await sleep(Math.max(1, pauseMs))
     }

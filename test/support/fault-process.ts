@@ -1,6 +1,7 @@
 import { appendFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { App } from '../../src/index.js'
+import type { Connection } from '../../src/task-base/connection.js'
 import { loadApp } from '../../src/task-base/load-app.js'
 import type { Ack } from './checker.js'
 import type { Work } from './fault-app.js'
@@ -31,10 +32,24 @@ export async function openFaultApp(spec: ProcessSpec): Promise<App> {
   const locks = proxy ? through(proxy, broker) : spec.locks
   const app = await loadApp({ module: spec.module, ...(locks === undefined ? {} : { locks }) })
   const connection = await app.connection()
+  tellEnds(connection)
   if (spec.trap) setTrap(connection, spec.trap, () => proxy?.loseNextReply())
   // Whoever started this process is gone: so is the test.
   process.on('disconnect', () => process.exit(1))
   return app
+}
+
+/** What the store has acknowledged is written down before the worker hears of it. */
+function tellEnds({ store }: Connection): void {
+  const release = store.release.bind(store)
+  store.release = async (request) => {
+    const answer = await release(request)
+    if (answer.outcome === 'released' && request.token !== null) {
+      const line = { id: request.messageId, token: request.token, ns: String(process.hrtime.bigint()) }
+      appendFileSync(process.env['FAULT_ENDS'] ?? '/dev/null', `${JSON.stringify(line)}\n`)
+    }
+    return answer
+  }
 }
 
 /** The same server by another port. */

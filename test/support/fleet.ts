@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { App } from '../../src/index.js'
 import type { AppEvents } from '../../src/task-base/event.js'
 import { type BodyLine, processState, readLines } from './body-log.js'
-import { type Ack, type Ending, type Struck, violations } from './checker.js'
+import { type Ack, type Ending, type Recorded, type Struck, violations } from './checker.js'
 import type { Call, Hammer } from './fault-process.js'
 import type { PublisherOrder } from './publisher-process.js'
 import type { Trap } from './trap.js'
@@ -78,14 +78,22 @@ export function startFleet({ url, limit = 1 }: { readonly url: string; readonly 
   fleets += 1
   const name = `fault-${process.pid}-${fleets}`
   const folder = mkdtempSync(join(tmpdir(), 'beatlock-fault-'))
-  const [log, ackFile] = [join(folder, 'bodies'), join(folder, 'acks')]
+  const [log, ackFile, endFile] = [join(folder, 'bodies'), join(folder, 'acks'), join(folder, 'ends')]
   writeFileSync(log, '')
   const app = new App(name, { broker: url })
   // Parents that are killed leave their folders behind: they go with the fleet's.
-  const env = { FAULT_APP: name, FAULT_BROKER: url, FAULT_LOG: log, FAULT_ACKS: ackFile, TMPDIR: folder }
+  const env = {
+    FAULT_APP: name,
+    FAULT_BROKER: url,
+    FAULT_LOG: log,
+    FAULT_ACKS: ackFile,
+    FAULT_ENDS: endFile,
+    TMPDIR: folder,
+  }
   const workers: WorkerMember[] = []
   const publishers: PublisherMember[] = []
   const struck: Struck[] = []
+  const watched: Promise<void>[] = []
   const start = (entry: string, spec: object, own: MemberOptions): ChildProcess =>
     fork(
       fileURLToPath(new URL(entry, import.meta.url)),
@@ -125,14 +133,16 @@ export function startFleet({ url, limit = 1 }: { readonly url: string; readonly 
       return {
         wake() {
           for (const pid of pids) {
-            struck.push({ pid, fromNs, toNs: process.hrtime.bigint() })
+            const strike = { pid, fromNs, toNs: process.hrtime.bigint(), goneNs: null }
+            struck.push(strike)
             if (processState(pid) !== 'gone') process.kill(pid, 'SIGCONT')
+            watched.push(watchEnd(strike))
           }
         },
       }
     },
     kill(pid) {
-      struck.push({ pid, fromNs: process.hrtime.bigint(), toNs: null })
+      struck.push({ pid, fromNs: process.hrtime.bigint(), toNs: null, goneNs: null })
       if (processState(pid) !== 'gone') process.kill(pid, 'SIGKILL')
     },
     endings: () => endingsOf(app, readAcks(ackFile)),
@@ -140,9 +150,11 @@ export function startFleet({ url, limit = 1 }: { readonly url: string; readonly 
       await until(() => atRest(app, readAcks(ackFile)), { timeoutMs: withinMs, everyMs: 100, what: 'rest' }).catch(
         () => undefined,
       )
+      await Promise.all(watched)
       const acks = readAcks(ackFile)
       const endings = await endingsOf(app, acks)
-      return violations({ lines: lines(), acks, endings, locks: await lockedKeys(app), limit, struck })
+      const recorded = readNsLines<Recorded>(endFile)
+      return violations({ lines: lines(), acks, endings, recorded, locks: await lockedKeys(app), limit, struck })
     },
     async end() {
       const problems: string[] = []
@@ -255,13 +267,24 @@ function publisherMember(child: ChildProcess): PublisherMember & { readonly read
   }
 }
 
+/** Whether its dead-man killed a woken process, and when. */
+async function watchEnd(strike: { readonly pid: number; goneNs: bigint | null }): Promise<void> {
+  const gone = (): boolean => processState(strike.pid) === 'gone'
+  await until(gone, { timeoutMs: 500, everyMs: 2 }).then(
+    () => (strike.goneNs = process.hrtime.bigint()),
+    () => undefined,
+  )
+}
+
 function readAcks(file: string): Ack[] {
+  return readNsLines<Ack>(file)
+}
+
+/** JSON lines whose instants, in names that end in `ns`, are texts. */
+function readNsLines<Line>(file: string): Line[] {
   if (!existsSync(file)) return []
   const whole = readFileSync(file, 'utf8').split('\n').slice(0, -1)
-  return whole.map((line) => {
-    const read = JSON.parse(line) as Ack & { askedNs: string }
-    return { ...read, askedNs: BigInt(read.askedNs) }
-  })
+  return whole.map((line) => JSON.parse(line, (name, value) => (/ns$/i.test(name) ? BigInt(value) : value)) as Line)
 }
 
 async function endingsOf(app: App, acks: readonly Ack[]): Promise<Map<string, Ending | null>> {

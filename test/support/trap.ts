@@ -4,8 +4,8 @@ import type { Connection } from '../../src/task-base/connection.js'
 export interface Trap {
   readonly at: 'acquire' | 'run' | 'release' | 'publish' | 'confirm'
   readonly when: 'before' | 'after'
-  /** `die`: SIGKILL of this process. `lose`: the step is carried out, its reply is lost on the way. */
-  readonly do: 'die' | 'lose'
+  /** `die`: SIGKILL of this process. `stop`: SIGSTOP. `lose`: the step is carried out, its reply is lost on the way. */
+  readonly do: 'die' | 'stop' | 'lose'
   /** At which of these steps; default: the first. */
   readonly nth?: number
 }
@@ -20,7 +20,7 @@ export function setTrap(connection: Connection, trap: Trap, loseNextReply: () =>
     if (steps !== (trap.nth ?? 1)) return
     process.send?.({ say: 'sprung' })
     if (trap.do === 'lose') loseNextReply()
-    else process.kill(process.pid, 'SIGKILL')
+    else process.kill(process.pid, trap.do === 'die' ? 'SIGKILL' : 'SIGSTOP')
   }
   const around = <A extends unknown[], R>(
     step: (...args: A) => Promise<R>,
