@@ -12,6 +12,8 @@ export interface Work {
   readonly n: number
   /** How long the body takes. */
   readonly ms: number
+  /** How long from the second attempt on; default: the same. */
+  readonly thenMs?: number
   /**
    * `sleep` heeds its signal, `deaf` does not, `spin` blocks its loop; `crash` kills itself at its first start. A deaf body
    * counts its own steps: the time for which it is stopped brings its end no nearer.
@@ -20,10 +22,11 @@ export interface Work {
 }
 
 const TICK_MS = 20
+const limit = Number(process.env['FAULT_LIMIT'] ?? 1)
 
 class Works extends QueueOnce {
   readonly name = 'work'
-  readonly once = { keys: ['n'], overlap: 'skip' } as const
+  readonly once = { keys: ['n'], overlap: 'skip', limit } as const
 
   async run(work: Work): Promise<number> {
     const { id, attempt, lock, signal } = this.request
@@ -33,9 +36,9 @@ class Works extends QueueOnce {
     writeLine(file, body, 'start')
     if (work.how === 'crash' && attempt === 1) process.kill(process.pid, 'SIGKILL')
     const heeds = work.how !== 'deaf' && work.how !== 'spin'
-    const until = performance.now() + work.ms
-    const leftMs = (steps: number): number =>
-      work.how === 'deaf' ? work.ms - steps * TICK_MS : until - performance.now()
+    const ms = attempt > 1 ? (work.thenMs ?? work.ms) : work.ms
+    const until = performance.now() + ms
+    const leftMs = (steps: number): number => (work.how === 'deaf' ? ms - steps * TICK_MS : until - performance.now())
     for (let steps = 0; leftMs(steps) > 0; steps += 1) {
       if (heeds && signal.aborted) break
       writeLine(file, body, 'tick')

@@ -8,6 +8,7 @@ import type { Work } from './fault-app.js'
 import { randomFrom } from './random.js'
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.js'
 import { setTrap, type Trap } from './trap.js'
+import { breakStore, type Variant } from './variant.js'
 
 /** What worker and publisher processes of a fault test have in common. */
 export interface ProcessSpec {
@@ -15,6 +16,7 @@ export interface ProcessSpec {
   /** Locks are reached by this URL; undefined: as the messages are. */
   readonly locks?: string
   readonly trap?: Trap
+  readonly variant?: Variant
 }
 
 export interface Call {
@@ -32,6 +34,7 @@ export async function openFaultApp(spec: ProcessSpec): Promise<App> {
   const locks = proxy ? through(proxy, broker) : spec.locks
   const app = await loadApp({ module: spec.module, ...(locks === undefined ? {} : { locks }) })
   const connection = await app.connection()
+  if (spec.variant) breakStore(connection.store, spec.variant)
   tellEnds(connection)
   if (spec.trap) setTrap(connection, spec.trap, () => proxy?.loseNextReply())
   // Whoever started this process is gone: so is the test.

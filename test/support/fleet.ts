@@ -12,11 +12,14 @@ import type { Call, Hammer } from './fault-process.js'
 import type { PublisherOrder } from './publisher-process.js'
 import type { Trap } from './trap.js'
 import { until } from './until.js'
+import { NAIVE, type Variant } from './variant.js'
 import type { WorkerOrder, WorkerSpec } from './worker-process.js'
 
 /** What a member is started with beyond the fleet's own. */
 export interface MemberOptions {
   readonly trap?: Trap
+  /** A lock broken on purpose. */
+  readonly variant?: Variant | undefined
   /** Its own way to the servers, as through a proxy. */
   readonly broker?: string
   readonly env?: Readonly<Record<string, string>>
@@ -85,6 +88,7 @@ export function startFleet({ url, limit = 1 }: { readonly url: string; readonly 
   const env = {
     FAULT_APP: name,
     FAULT_BROKER: url,
+    FAULT_LIMIT: `${limit}`,
     FAULT_LOG: log,
     FAULT_ACKS: ackFile,
     FAULT_ENDS: endFile,
@@ -97,7 +101,7 @@ export function startFleet({ url, limit = 1 }: { readonly url: string; readonly 
   const start = (entry: string, spec: object, own: MemberOptions): ChildProcess =>
     fork(
       fileURLToPath(new URL(entry, import.meta.url)),
-      [JSON.stringify({ ...spec, module: MODULE, trap: own.trap })],
+      [JSON.stringify({ ...spec, module: MODULE, trap: own.trap, variant: own.variant })],
       {
         detached: true,
         stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
@@ -109,7 +113,8 @@ export function startFleet({ url, limit = 1 }: { readonly url: string; readonly 
     app,
     async worker(workerName, { concurrency = 2, ...own } = {}) {
       const spec: Omit<WorkerSpec, 'module'> = { name: workerName, concurrency }
-      const worker = workerMember(workerName, start('./worker-process.js', spec, own))
+      const entry = own.variant && NAIVE.includes(own.variant) ? './naive-worker.js' : './worker-process.js'
+      const worker = workerMember(workerName, start(entry, spec, own))
       workers.push(worker)
       await worker.ready
       return worker
