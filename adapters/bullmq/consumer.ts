@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import { DelayedError, type Job, WaitingError, Worker } from 'bullmq'
 import type { ConsumeOptions, Consumer, Verdict } from '../../src/task-base/engine.js'
 import { decodeMessage, type Message } from '../../src/task-base/message.js'
@@ -71,6 +71,14 @@ class BullConsumer implements Consumer {
   async pause(): Promise<void> {
     this.#places.close()
     await Promise.all(this.#workers.map((worker) => worker.pause(true)))
+  }
+
+  async resume(): Promise<void> {
+    if (this.#closed) return
+    this.#places.open()
+    // BullMQ's loop that ends on its pause hears nothing from its last look to its end, which is within one turn.
+    await turn()
+    if (!this.#places.closed) await Promise.all(this.#workers.map((worker) => worker.resume()))
   }
 
   /** Told `now` while it finishes, it leaves what is under way. */

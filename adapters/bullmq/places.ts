@@ -32,6 +32,15 @@ export class Places {
     else this.#free += 1
   }
 
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** Places are given again. */
+  open(): void {
+    this.#closed = false
+  }
+
   /** Nobody gets a place any more. */
   close(): void {
     this.#closed = true

@@ -20,6 +20,7 @@ export class MemoryConsumer implements Consumer {
   readonly #underWay = new Map<Delivering, Promise<void>>()
   readonly #wake = (): void => this.#soon()
   #taking = true
+  #closed = false
   #abandoned = false
   #turn = 0
   #immediate: NodeJS.Immediate | undefined
@@ -36,10 +37,19 @@ export class MemoryConsumer implements Consumer {
     this.#taking = false
     this.#broker.listeners.delete(this.#wake)
     clearImmediate(this.#immediate)
+    this.#immediate = undefined
     clearTimeout(this.#timer)
   }
 
+  async resume(): Promise<void> {
+    if (this.#closed) return
+    this.#taking = true
+    this.#broker.listeners.add(this.#wake)
+    this.#soon()
+  }
+
   async close(how: 'finish' | 'now'): Promise<void> {
+    this.#closed = true
     await this.pause()
     if (how === 'finish') {
       await Promise.all(this.#underWay.values())

@@ -17,6 +17,13 @@ export function logApp(app: App, log: Log): void {
   app.on('run:ended', (run) => log[levelOf(run)](endText(run), { key: run.key }))
   app.on('run:retried', (run) => log.warn(retryText(run), { key: run.key }))
   app.on('run:crashed', (run) => log.warn(crashText(run), run))
+  app.on('run:unstarted', (run) => log.warn(`put back ${name(run)}: it had not begun (${run.why})`, run))
+  app.on('worker:stalled', ({ worker }) =>
+    log.error(`worker ${worker} takes no messages: none of its children can start`),
+  )
+  app.on('worker:resumed', ({ worker, ms }) =>
+    log.info(`worker ${worker} takes messages again, after ${formatDuration(ms)}: its children start`),
+  )
   app.on('run:lost', (run) => log.error(`${name(run)} lost its lock (${run.reason}) and is stopped`, run))
   app.on('run:putBack', (run) => log.info(putBackText(run), run))
   app.on('run:duplicate', (run) => log.info(`${name(run)} came again after its end (${run.outcome}): not run`, run))

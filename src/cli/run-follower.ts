@@ -12,6 +12,7 @@ export function followRuns(app: App): { text(): string | undefined } {
   app.on('run:retried', ended)
   app.on('run:crashed', ended)
   app.on('run:lost', ended)
+  app.on('run:unstarted', ended)
   return { text: () => runsText([...running.values()]) }
 }
 

@@ -30,9 +30,14 @@ export type BodyVerdict =
 /** Why a body's process was ended. `crashed`: by itself, or by someone else. */
 export type KillReason = 'time_limit' | 'lost' | 'cancelled' | 'crashed' | 'shutdown'
 
+/** Why a body never began. `no child`: no process for it came in time. */
+export type UnstartedReason = 'no child' | 'lost' | 'cancelled' | 'shutdown'
+
 /** How a run ended. After it, nothing of the body's process group runs any more. */
 export type BodyEnd =
   | BodyVerdict
+  /** The body never began: its start counts for nothing. */
+  | { readonly end: 'unstarted'; readonly why: UnstartedReason }
   | {
       readonly end: 'killed'
       readonly why: KillReason

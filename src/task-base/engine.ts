@@ -32,6 +32,8 @@ export interface ConsumeOptions {
 export interface Consumer {
   /** Takes no further message; deliveries under way go on. */
   pause(): Promise<void>
+  /** Takes messages again after a pause. Without effect once closed. */
+  resume(): Promise<void>
   /** `finish` waits for deliveries under way; `now` leaves them to be delivered again elsewhere. */
   close(how: 'finish' | 'now'): Promise<void>
 }

@@ -1,5 +1,6 @@
 import type { LockKey } from '../lock/key.js'
 import type { FinalOutcome, Holder, RevokeAnswer, Stage } from '../lock/lock-store.js'
+import type { UnstartedReason } from './body.js'
 
 /** Which call an event is about. */
 export interface EventSubject {
@@ -47,6 +48,9 @@ export interface AppEvents {
   }
   /** The body's process died; the key is `queued` for its own redelivery `ms` after the exit was seen. */
   readonly 'run:crashed': EventSubject & { readonly worker: string; readonly detail: string; readonly ms: number }
+  /** A run got its key, but its body never began: put back, and its start counts for nothing. `why`: no child process
+   * came in time, or its worker stops, or its lock was lost or cleared. */
+  readonly 'run:unstarted': EventSubject & { readonly worker: string; readonly why: UnstartedReason }
   readonly 'run:lost': EventSubject & { readonly worker: string; readonly reason: string }
   /** A delivery that could not run now: put back with its place kept. */
   readonly 'run:putBack': EventSubject & {
@@ -66,6 +70,10 @@ export interface AppEvents {
     readonly stage: Stage
     readonly outcome: 'queued' | 'freed'
   }
+  /** A worker takes no messages: none of its child processes can start. `trouble` tells why. */
+  readonly 'worker:stalled': { readonly worker: string }
+  /** Its children start again, `ms` after it stalled. */
+  readonly 'worker:resumed': { readonly worker: string; readonly ms: number }
   /** Trouble that is retried: a server that does not answer, a lost connection. */
   readonly trouble: { readonly where: string; readonly error: Error }
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ServerUnavailable } from '../lock/error.js'
-import type { FinalOutcome, ReleaseAnswer, RequeueAnswer } from '../lock/lock-store.js'
+import type { FinalOutcome, ReleaseAnswer, RequeueAnswer, RequeueStep } from '../lock/lock-store.js'
 import type { BodyEnd } from './body.js'
 import type { Verdict } from './engine.js'
 import type { Message } from './message.js'
@@ -9,36 +9,30 @@ import { type ExecutionPorts, endOf, type Granted, leave, promote, type Run, TRO
 import { MAX_DELIVERIES, subject } from './sweeper.js'
 
 const RELEASE_RETRY_MS = 250
+/** How long a message waits whose body got no child here; another worker may take it then. */
+const NO_CHILD_MS = 1_000
 
 /** The body is seen to have ended: barrier first, then the record, then the engine. */
 export async function finish(run: Run, granted: Granted, end: BodyEnd, ms: number): Promise<Verdict> {
   await leave(run)
   try {
-    const again = end.end === 'retry' && granted.retries < run.message.maxRetries
-    if (again || (end.end === 'killed' && end.why !== 'time_limit' && end.why !== 'cancelled')) {
-      return await fallBack(run, granted, end)
-    }
+    if (end.end === 'unstarted' || runsAgain(run, granted, end)) return await fallBack(run, granted, end)
     return await conclude(run, granted, end, ms)
   } finally {
     run.ports.drop(run.runId)
   }
 }
 
+function runsAgain(run: Run, granted: Granted, end: BodyEnd): boolean {
+  if (end.end === 'retry') return granted.retries < run.message.maxRetries
+  return end.end === 'killed' && end.why !== 'time_limit' && end.why !== 'cancelled'
+}
+
 async function fallBack(run: Run, granted: Granted, end: BodyEnd): Promise<Verdict> {
   const { ports, message } = run
-  const delayMs = end.end === 'retry' ? end.countdownMs : 0
-  const answer: RequeueAnswer = await insist(ports, () =>
-    ports.store.advance({
-      ...run.ref,
-      to: 'queued',
-      token: granted.token,
-      reason: end.end === 'retry' ? 'retry' : 'redelivery',
-      delayMs,
-      maxDeliveries: MAX_DELIVERIES,
-      publishLeaseMs: PUBLISH_LEASE_MS,
-      resultMs: message.resultMs,
-    }),
-  )
+  const [reason, delayMs] = returnOf(end)
+  const step = requeueStep(run, { token: granted.token, reason, delayMs })
+  const answer: RequeueAnswer = await insist(ports, () => ports.store.advance(step))
   tellFallBack(run, granted, end)
   switch (answer.outcome) {
     case 'queued':
@@ -55,6 +49,17 @@ async function fallBack(run: Run, granted: Granted, end: BodyEnd): Promise<Verdi
   }
 }
 
+function returnOf(end: BodyEnd): [reason: RequeueStep['reason'], delayMs: number] {
+  if (end.end === 'retry') return ['retry', end.countdownMs]
+  if (end.end === 'unstarted') return ['unstarted', end.why === 'no child' ? NO_CHILD_MS : 0]
+  return ['redelivery', 0]
+}
+
+function requeueStep(run: Run, of: Pick<RequeueStep, 'token' | 'reason' | 'delayMs'>): RequeueStep {
+  const { resultMs } = run.message
+  return { ...run.ref, ...of, to: 'queued', maxDeliveries: MAX_DELIVERIES, publishLeaseMs: PUBLISH_LEASE_MS, resultMs }
+}
+
 function tellFallBack(run: Run, granted: Granted, end: BodyEnd): void {
   const about = { ...subject(run.message), worker: run.ports.worker }
   if (end.end === 'retry') {
@@ -65,6 +70,7 @@ function tellFallBack(run: Run, granted: Granted, end: BodyEnd): void {
       error: end.error,
     })
   }
+  if (end.end === 'unstarted') run.ports.events.emit('run:unstarted', { ...about, why: end.why })
   if (end.end !== 'killed') return
   if (end.why === 'lost') {
     run.ports.events.emit('run:lost', { ...about, reason: end.detail })
@@ -74,7 +80,9 @@ function tellFallBack(run: Run, granted: Granted, end: BodyEnd): void {
   run.ports.events.emit('run:crashed', { ...about, detail: end.detail, ms })
 }
 
-async function conclude(run: Run, granted: Granted, end: BodyEnd, ms: number): Promise<Verdict> {
+type FinalEnd = Exclude<BodyEnd, { end: 'unstarted' }>
+
+async function conclude(run: Run, granted: Granted, end: FinalEnd, ms: number): Promise<Verdict> {
   const { ports, message } = run
   const request = {
     ...run.ref,
@@ -93,7 +101,7 @@ async function conclude(run: Run, granted: Granted, end: BodyEnd, ms: number): P
   return { verdict: 'ack' }
 }
 
-function outcomeOf(end: BodyEnd): {
+function outcomeOf(end: FinalEnd): {
   outcome: FinalOutcome
   code: string | null
   result: string | null
@@ -128,11 +136,8 @@ async function insist<T>(ports: ExecutionPorts, step: () => Promise<T>): Promise
 
 /** A grant that no body will use: its start was none. */
 export async function giveBack(run: Run, token: number, delayMs: number): Promise<void> {
-  const { ports, message } = run
-  const step = { ...run.ref, to: 'queued', token, reason: 'unstarted', delayMs } as const
-  const times = { maxDeliveries: MAX_DELIVERIES, publishLeaseMs: PUBLISH_LEASE_MS, resultMs: message.resultMs }
-  const answer = await ports.store.advance({ ...step, ...times })
-  if (answer.outcome === 'ended') await promote(ports, answer.promotion)
+  const answer = await run.ports.store.advance(requeueStep(run, { token, reason: 'unstarted', delayMs }))
+  if (answer.outcome === 'ended') await promote(run.ports, answer.promotion)
 }
 
 /** Ends a message that will not run. Its own errors are the engine's to repeat. */

@@ -23,6 +23,8 @@ export interface ChildOptions {
   /** Folder for payloads that are too large for the channel. */
   readonly spill: string
   readonly onAsk: (call: unknown) => Promise<unknown>
+  /** How long it may take to be ready, ms; default 60 s. Then it is killed. */
+  readonly readyMs?: number
 }
 
 interface Running {
@@ -36,6 +38,7 @@ const ENTRY = fileURLToPath(new URL('./child-process.js', import.meta.url))
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 /** How long what a child wrote before its death may take to be read here. It is there already, so this is rarely used. */
 const LAST_WORDS_MS = 50
+const READY_MS = 60_000
 const GROUP_END_MS = 2000
 const STOP_MS = 3000
 
@@ -74,7 +77,8 @@ export class Child {
     this.#process.on('message', (line: ChildLine) => this.#hear(line))
     this.gone = exitOf(this.#process).then((how) => this.#end(how))
     this.ready = Promise.race([new Promise<void>((resolve) => (this.#isReady = resolve)), this.#failed()])
-    this.ready.catch(() => {})
+    const late = setTimeout(() => this.#tooLate(), options.readyMs ?? READY_MS)
+    this.ready.catch(() => {}).finally(() => clearTimeout(late))
     this.#tell({ do: 'start', feed: { path: feed.path, ticket: feed.ticket() }, runner, spec, spill: options.spill })
   }
 
@@ -85,6 +89,11 @@ export class Child {
 
   get body(): BodyRequest | undefined {
     return this.#running?.body
+  }
+
+  /** Why it is gone, of a child that nobody asked for anything. */
+  endedEarly(): BeatlockError {
+    return startFailure(`a child ended right after its start: ${this.#detail}`)
   }
 
   /** Runs one body; the child must be ready and without one. */
@@ -163,6 +172,14 @@ export class Child {
     } catch (error) {
       this.#tell({ do: 'answer', id, error: asWireError(error) })
     }
+  }
+
+  #tooLate(): void {
+    const withinS = (this.#options.readyMs ?? READY_MS) / 1000
+    this.#failure = startFailure(
+      `a child was not ready within ${withinS} s and was ended; does the app's module wait for something when it loads?`,
+    )
+    this.kill('shutdown')
   }
 
   async #failed(): Promise<never> {

@@ -7,8 +7,11 @@ export interface Pool {
    * @throws BeatlockError CHILD_START, with the child's own message, if no place could be made ready.
    */
   start(signal?: AbortSignal): Promise<void>
-  /** How many bodies could start right now. */
-  free(): number
+  /**
+   * Told `false` when no place can be made ready any more, so that every body would end unstarted, at once if that is so
+   * already; `true` when bodies can start again.
+   */
+  onServing(listener: (serving: boolean) => void): void
   /** Runs a body, at once or in the next free place. Never rejects: whatever happens is an end. */
   run(body: BodyRequest): Promise<BodyEnd>
   /** Aborts the body's signal; the body goes on until it ends, is killed, or its lease's deadline passes. */

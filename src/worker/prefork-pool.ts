@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { BodyEnd, BodyRequest, KillReason } from '../task-base/body.js'
+import type { BodyEnd, BodyRequest, UnstartedReason } from '../task-base/body.js'
 import { decodeMessage } from '../task-base/message.js'
 import { Child, type ChildOptions } from './child.js'
 import type { AbortReason, Pool, PoolChild } from './pool.js'
@@ -10,6 +10,8 @@ import type { AbortReason, Pool, PoolChild } from './pool.js'
 export interface PreforkOptions extends Omit<ChildOptions, 'spill'> {
   /** How many children. */
   readonly size: number
+  /** How long a body waits for a child before it ends unstarted, ms; default 10 s. */
+  readonly startWaitMs?: number
   /** Told of trouble that mends itself: a child that did not start, with its own message, once as long as it repeats. */
   readonly onTrouble: (error: Error) => void
 }
@@ -20,8 +22,11 @@ type FirstStart = 'ready' | Error
 interface Waiting {
   readonly body: BodyRequest
   readonly end: (how: BodyEnd) => void
+  readonly late: NodeJS.Timeout
 }
 
+/** A child that dies is replaced within a fraction of this, unless its start hangs or fails. */
+const START_WAIT_MS = 10_000
 const BACKOFF_MIN_MS = 200
 const BACKOFF_MAX_MS = 10_000
 /** A child that was given nothing and did not live this long counts as a failed start: replacing it at once would spin. */
@@ -32,11 +37,15 @@ export class PreforkPool implements Pool {
   readonly #options: PreforkOptions
   readonly #spill: string
   readonly #children = new Set<Child>()
+  /** Those that became ready. */
+  readonly #living = new Set<Child>()
   readonly #idle: Child[] = []
   readonly #waiting: Waiting[] = []
   readonly #closing = new AbortController()
   readonly #seats: Promise<void>[] = []
   #started = false
+  #serving = true
+  #tellServing: (serving: boolean) => void = () => {}
   #reported: string | undefined
 
   constructor(options: PreforkOptions) {
@@ -65,15 +74,16 @@ export class PreforkPool implements Pool {
     throw failure
   }
 
-  free(): number {
-    return this.#closing.signal.aborted ? 0 : Math.max(0, this.#living().length - this.#waiting.length)
+  onServing(listener: (serving: boolean) => void): void {
+    this.#tellServing = listener
+    if (!this.#serving) listener(false)
   }
 
   run(body: BodyRequest): Promise<BodyEnd> {
-    if (this.#closing.signal.aborted) return Promise.resolve(neverStarted('shutdown'))
+    if (this.#closing.signal.aborted) return Promise.resolve(unstarted('shutdown'))
+    if (!this.#serving) return Promise.resolve(unstarted('no child'))
     const child = this.#takeIdle()
-    if (child) return this.#runIn(child, body)
-    return new Promise((end) => this.#waiting.push({ body, end }))
+    return child ? this.#runIn(child, body) : this.#wait(body)
   }
 
   abort(runId: string, why: AbortReason): void {
@@ -97,7 +107,7 @@ export class PreforkPool implements Pool {
     this.#closing.abort()
     for (const { body } of [...this.#waiting]) this.#dropWaiting(body.runId, 'shutdown')
     for (const child of this.#children) {
-      if (how === 'now') child.kill('shutdown')
+      if (how === 'now' || !this.#living.has(child)) child.kill('shutdown')
       else if (this.#idle.includes(child)) void child.stop()
     }
     await Promise.all(this.#seats)
@@ -108,31 +118,38 @@ export class PreforkPool implements Pool {
   async #keepSeat(told: (first: FirstStart) => void): Promise<void> {
     let failures = 0
     while (!this.#closing.signal.aborted) {
-      const life = await this.#oneLife(told).catch(asError)
-      if (life instanceof Error) {
-        told(life)
-        if (this.#started) this.#report(life)
+      const failure = await this.#oneLife(told).catch(asError)
+      if (!failure && failures > 0) this.#reported = undefined
+      failures = failure ? failures + 1 : 0
+      if (!failure) continue
+      told(failure)
+      if (this.#started && !this.#closing.signal.aborted) {
+        this.#report(failure)
+        // Once is bad luck: whoever waits may wait for the next.
+        if (failures > 1 && this.#living.size === 0) this.#stopServing()
       }
-      if (life === 'steady' && failures > 0) this.#reported = undefined
-      failures = life === 'steady' ? 0 : failures + 1
-      if (failures > 0) await this.#backOff(failures)
+      await this.#backOff(failures)
     }
   }
 
   /** From a child's start to the end of its group. @throws BeatlockError CHILD_START, or what fork threw. */
-  async #oneLife(told: (first: FirstStart) => void): Promise<'steady' | 'brief'> {
+  async #oneLife(told: (first: FirstStart) => void): Promise<undefined> {
     const startedAt = performance.now()
     const child = new Child({ ...this.#options, spill: this.#spill })
     this.#children.add(child)
     try {
       await child.ready
       told('ready')
+      this.#living.add(child)
+      this.#serve()
       this.#offer(child)
     } finally {
       await child.gone
       this.#children.delete(child)
+      this.#living.delete(child)
+      this.#idle.splice(0, this.#idle.length, ...this.#idle.filter((each) => each !== child))
     }
-    return child.runs > 0 || performance.now() - startedAt > STEADY_MS ? 'steady' : 'brief'
+    if (child.runs === 0 && performance.now() - startedAt < STEADY_MS) throw child.endedEarly()
   }
 
   async #backOff(failures: number): Promise<void> {
@@ -146,13 +163,40 @@ export class PreforkPool implements Pool {
     this.#options.onTrouble(error)
   }
 
+  /** Bodies would wait for children that fail one after another, their keys renewed meanwhile: better run elsewhere. */
+  #stopServing(): void {
+    if (!this.#serving || this.#closing.signal.aborted) return
+    this.#serving = false
+    this.#tellServing(false)
+    for (const { body } of [...this.#waiting]) this.#dropWaiting(body.runId, 'no child')
+  }
+
+  #serve(): void {
+    if (this.#serving) return
+    this.#serving = true
+    this.#tellServing(true)
+  }
+
+  #wait(body: BodyRequest): Promise<BodyEnd> {
+    return new Promise((end) => {
+      const late = setTimeout(() => this.#giveUp(body.runId), this.#options.startWaitMs ?? START_WAIT_MS)
+      this.#waiting.push({ body, end, late })
+    })
+  }
+
+  #giveUp(runId: string): void {
+    this.#dropWaiting(runId, 'no child')
+    if (this.#living.size === 0) this.#stopServing()
+  }
+
   /** A ready child takes who waits, or waits itself. */
   #offer(child: Child): void {
     if (!child.usable) return
     if (this.#closing.signal.aborted) return void child.stop()
     const next = this.#waiting.shift()
-    if (next) void this.#runIn(child, next.body).then(next.end)
-    else this.#idle.push(child)
+    if (!next) return void this.#idle.push(child)
+    clearTimeout(next.late)
+    void this.#runIn(child, next.body).then(next.end)
   }
 
   async #runIn(child: Child, body: BodyRequest): Promise<BodyEnd> {
@@ -162,21 +206,20 @@ export class PreforkPool implements Pool {
   }
 
   #takeIdle(): Child | undefined {
-    this.#idle.splice(0, this.#idle.length, ...this.#living())
-    return this.#idle.pop()
-  }
-
-  #living(): Child[] {
-    return this.#idle.filter((child) => child.usable)
+    for (let child = this.#idle.pop(); child; child = this.#idle.pop()) if (child.usable) return child
+    return undefined
   }
 
   #childOf(runId: string): Child | undefined {
     return [...this.#children].find((child) => child.body?.runId === runId)
   }
 
-  #dropWaiting(runId: string, why: KillReason): void {
+  #dropWaiting(runId: string, why: UnstartedReason): void {
     const index = this.#waiting.findIndex(({ body }) => body.runId === runId)
-    if (index >= 0) this.#waiting.splice(index, 1)[0]?.end(neverStarted(why))
+    if (index < 0) return
+    const [dropped] = this.#waiting.splice(index, 1)
+    clearTimeout(dropped?.late)
+    dropped?.end(unstarted(why))
   }
 }
 
@@ -184,6 +227,6 @@ function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error))
 }
 
-function neverStarted(why: KillReason): BodyEnd {
-  return { end: 'killed', why, detail: 'it had not started', exitSeenNs: process.hrtime.bigint() }
+function unstarted(why: UnstartedReason): BodyEnd {
+  return { end: 'unstarted', why }
 }

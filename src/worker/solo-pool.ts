@@ -48,8 +48,8 @@ export class SoloPool implements Pool {
     signal.throwIfAborted()
   }
 
-  free(): number {
-    return this.#closing || this.#asked.size > 0 ? 0 : 1
+  onServing(): void {
+    // It serves for as long as its process lives.
   }
 
   run(body: BodyRequest): Promise<BodyEnd> {
@@ -120,7 +120,7 @@ export class SoloPool implements Pool {
 
   #neverStarted({ runId }: BodyRequest): BodyEnd {
     const why = this.#asked.delete(runId) ? 'shutdown' : 'lost'
-    return { end: 'killed', why, detail: 'it had not started', exitSeenNs: monotonicNs() }
+    return { end: 'unstarted', why }
   }
 }
 

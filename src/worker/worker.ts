@@ -13,6 +13,7 @@ import { deliverTo } from './deliver.js'
 import { followLosses } from './loss.js'
 import type { Pool } from './pool.js'
 import { PreforkPool } from './prefork-pool.js'
+import { followServing } from './serving.js'
 import { SoloPool } from './solo-pool.js'
 import { endConsumer, everyStep } from './stop.js'
 import type { TaskRunnerSpec } from './task-runner.js'
@@ -64,6 +65,7 @@ interface Parts {
   readonly pool: Pool
   readonly sweeper: Sweeper
   readonly consumer: Consumer
+  readonly serving: { stop(): void }
   readonly cold: AbortController
   /** Deliveries, from the message to the end that is written down. */
   readonly underWay: { count: number }
@@ -92,7 +94,8 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     const sweeper = startSweeper(connection.sweep)
     undo.push(() => sweeper.close())
     const consumer = await consume({ options, connection, barrier, keeper, pool, cold, underWay })
-    return running({ options, connection, barrier, keeper, pool, sweeper, consumer, cold, underWay })
+    const serving = followServing({ pool, consumer, events: app.events, worker: options.name })
+    return running({ options, connection, barrier, keeper, pool, sweeper, consumer, serving, cold, underWay })
   } catch (error) {
     for (const step of undo.reverse()) await step().catch(() => undefined)
     throw error
@@ -140,7 +143,7 @@ function openPool(options: WorkerOptions, connection: Connection, keeper: Keeper
   })
 }
 
-function consume(parts: Omit<Parts, 'sweeper' | 'consumer'>): Promise<Consumer> {
+function consume(parts: Omit<Parts, 'sweeper' | 'consumer' | 'serving'>): Promise<Consumer> {
   const { options, connection, barrier, keeper, pool } = parts
   const { app, name } = options
   const { leaseMs } = app.settings
@@ -199,6 +202,7 @@ function running(parts: Parts): RunningWorker {
     running: () => pool.children().filter((child) => child.runId !== null).length,
     failed: keeper.failed,
     stop(how) {
+      parts.serving.stop()
       if (how === 'cold') {
         parts.cold.abort()
         void pool.close('now')

@@ -2,6 +2,9 @@ import { appendFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { App, QueueOnce, Task } from '../../src/index.js'
 
+// A mistake that only the children meet, which load this later.
+if (process.env['FLOW_TYPO']) throw new Error(process.env['FLOW_TYPO'])
+
 /** The app of the flow tests, loaded by the test, by workers and by their children alike; named and placed by the environment. */
 export const app = new App(process.env['FLOW_APP'] ?? 'flow', {
   broker: process.env['FLOW_BROKER'] ?? 'memory:',

@@ -66,12 +66,10 @@ describe('PreforkPool', () => {
 
   it('is ready when started, and runs one body at a time in each child', async () => {
     const pool = await started({ size: 2 })
-    assert.equal(pool.free(), 2)
+    assert.equal(pool.children().length, 2)
     const ends = [1, 2, 3].map(() => pool.run(bodyOf('pid')))
-    assert.equal(pool.free(), 0)
     const pids = (await Promise.all(ends)).map((end) => end.end === 'returned' && Number(end.result))
     assert.equal(new Set(pids).size, 2)
-    assert.equal(pool.free(), 2)
   })
 
   it('answers what the body returned or threw', async () => {
@@ -112,7 +110,7 @@ describe('PreforkPool', () => {
   it('[P13] a child that dies right after its verdict has returned: its body is not run again', async () => {
     const pool = await started()
     for (let round = 0; round < 5; round += 1) {
-      await until(() => pool.free() === 1)
+      await pool.run(bodyOf('echo'))
       const pid = pool.children()[0]?.pid
       const run = pool.run(bodyOf('returnAndDie', [round]))
       // Verdict and death are both there when this loop looks again.
@@ -122,7 +120,7 @@ describe('PreforkPool', () => {
     }
   })
 
-  it('an idle child that dies is replaced and nobody is told', async () => {
+  it('an idle child that dies is replaced', async () => {
     const pool = await started()
     const { pid } = pool.children()[0] ?? assert.fail()
     process.kill(pid, 'SIGKILL')
@@ -166,9 +164,9 @@ describe('PreforkPool', () => {
     const ends = [pool.run(running), pool.run(waiting)]
     pool.kill(waiting.runId, 'cancelled')
     pool.kill(running.runId, 'lost')
-    const [first, second] = (await Promise.all(ends)).map(killed)
-    assert.equal(first?.why, 'lost')
-    assert.equal(second?.why, 'cancelled')
+    const [first, second] = await Promise.all(ends)
+    assert.equal(first && killed(first).why, 'lost')
+    assert.deepEqual(second, { end: 'unstarted', why: 'cancelled' })
     assert.deepEqual(await pool.run(bodyOf('echo', [1])), { end: 'returned', result: '1' })
   })
 
@@ -225,6 +223,7 @@ describe('PreforkPool', () => {
     const startsFile = join(folder, 'starts')
     const spec: { startsFile: string; fail?: string } = { startsFile }
     const pool = await started({ spec })
+    await pool.run(bodyOf('echo'))
     spec.fail = 'the app has a typo'
     process.kill(pool.children()[0]?.pid ?? 0, 'SIGKILL')
     const starts = () => readFileSync(startsFile, 'utf8').trim().split('\n').map(Number)
@@ -237,6 +236,53 @@ describe('PreforkPool', () => {
     )
   })
 
+  it('bodies that wait for a child are given back when none starts, and run again when one does', async () => {
+    const spec: { fail?: string } = {}
+    const pool = await started({ spec })
+    const serving: boolean[] = []
+    pool.onServing((now) => serving.push(now))
+    spec.fail = 'the app has a typo'
+    const [{ pid } = assert.fail()] = pool.children()
+    process.kill(pid, 'SIGKILL')
+    await until(() => pool.children()[0]?.pid !== pid)
+    assert.deepEqual(await pool.run(bodyOf('echo')), { end: 'unstarted', why: 'no child' })
+    assert.deepEqual(await pool.run(bodyOf('echo')), { end: 'unstarted', why: 'no child' })
+    assert.deepEqual(serving, [false])
+    const late: boolean[] = []
+    pool.onServing((now) => late.push(now))
+    assert.deepEqual(late, [false])
+    delete spec.fail
+    await until(() => late.length === 2)
+    assert.deepEqual(late, [false, true])
+    assert.deepEqual(await pool.run(bodyOf('echo', [1])), { end: 'returned', result: '1' })
+  })
+
+  it('a body waits for a child that hangs at its start no longer than it may, and the child is ended', async () => {
+    const spec: { hang?: boolean } = {}
+    const pool = await started({ spec, startWaitMs: 300, readyMs: 2_500 })
+    await pool.run(bodyOf('echo'))
+    const serving: boolean[] = []
+    pool.onServing((now) => serving.push(now))
+    spec.hang = true
+    const [{ pid } = assert.fail()] = pool.children()
+    process.kill(pid, 'SIGKILL')
+    await until(() => pool.children()[0]?.pid !== pid)
+    assert.deepEqual(await pool.run(bodyOf('echo')), { end: 'unstarted', why: 'no child' })
+    assert.deepEqual([serving, troubles], [[false], []])
+    await until(() => troubles.some(({ message }) => message.includes('not ready within 2.5 s')))
+  })
+
+  it('close(finish) does not wait for a child that hangs at its start', async () => {
+    const spec: { hang?: boolean } = {}
+    const pool = await started({ size: 2, spec })
+    spec.hang = true
+    const [{ pid } = assert.fail()] = pool.children()
+    process.kill(pid, 'SIGKILL')
+    await until(() => pool.children().length === 2 && pool.children().every((child) => child.pid !== pid))
+    await pool.close('finish')
+    assert.deepEqual(pool.children(), [])
+  })
+
   it('close(finish) waits for the body and starts nothing that waits', async () => {
     const pool = await started()
     const file = join(folder, 'finishing')
@@ -245,7 +291,7 @@ describe('PreforkPool', () => {
     await until(() => existsSync(file))
     await pool.close('finish')
     assert.deepEqual(await run, { end: 'returned', result: '"slept"' })
-    assert.equal(killed(await waiting).why, 'shutdown')
+    assert.deepEqual(await waiting, { end: 'unstarted', why: 'shutdown' })
     assert.deepEqual(pool.children(), [])
   })
 

@@ -30,6 +30,7 @@ describe('the stop of a worker', function () {
     let busy = true
     const consumer: Consumer = {
       pause: async () => {},
+      resume: async () => {},
       close: (how) => {
         told.push(how)
         return how === 'now' ? Promise.resolve() : new Promise(() => {})

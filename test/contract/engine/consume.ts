@@ -91,6 +91,34 @@ export function consumeContract(test: EngineTest): void {
     assert.deepEqual([seen.ids, next.seen.ids], [['a'], ['b']])
   })
 
+  test('a consumer that is resumed takes what came during its pause', async (scene) => {
+    const door = gate<void>()
+    await scene.publish('a')
+    const { consumer, seen } = await scene.watch(async ({ message }) => {
+      if (message.id === 'a') await door.opened
+      return ACK
+    })
+    await eventually('the first delivery', () => seen.ids.length === 1)
+    for (const id of ['b', 'c', 'd']) {
+      await consumer.pause()
+      await scene.publish(id)
+      if (id === 'b') door.open()
+      await eventually('rest', () => seen.acknowledged.length === seen.ids.length)
+      assert.ok(!seen.ids.includes(id))
+      await consumer.resume()
+      await eventually(`the acknowledgement of ${id}`, () => seen.acknowledged.includes(id))
+    }
+    assert.deepEqual(seen.ids, ['a', 'b', 'c', 'd'])
+    // A pause that follows at once is the last word.
+    const resumed = consumer.resume()
+    await consumer.pause()
+    await resumed
+    await scene.publish('e')
+    const next = await scene.watch()
+    await eventually('the other message', () => next.seen.acknowledged.length === 1)
+    assert.deepEqual([seen.ids.length, next.seen.ids], [4, ['e']])
+  })
+
   test('a message whose delivery rejects is put back, and others go on', async (scene) => {
     await scene.publish('a')
     await scene.publish('b')
