@@ -1,4 +1,5 @@
 import { EntryBook } from '../../src/beat/entry-book.js'
+import { type DeadLetterBox, emptyBox } from '../../src/lock/dead-letter.js'
 import type { LockKey } from '../../src/lock/key.js'
 import type { GuardDefinition, WorkerRow } from '../../src/lock/lock-store.js'
 import type { LockRecord } from '../../src/lock/record.js'
@@ -9,6 +10,7 @@ export interface AppLocks {
   readonly records: Map<LockKey, LockRecord>
   readonly workers: Map<string, WorkerRow>
   readonly definitions: Map<string, GuardDefinition>
+  readonly dead: DeadLetterBox
   /** Where a pruned record is made anew, its tokens go on from here. */
   highestToken: number
 }
@@ -44,7 +46,13 @@ function monotonic(now: () => number): () => number {
 export function locksOf(server: MemoryServer, app: string): AppLocks {
   const known = server.apps.get(app)
   if (known) return known
-  const fresh: AppLocks = { records: new Map(), workers: new Map(), definitions: new Map(), highestToken: 0 }
+  const fresh: AppLocks = {
+    records: new Map(),
+    workers: new Map(),
+    definitions: new Map(),
+    dead: emptyBox(),
+    highestToken: 0,
+  }
   server.apps.set(app, fresh)
   return fresh
 }

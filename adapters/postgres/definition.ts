@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { acquire } from './statements/acquire.js'
 import { clear } from './statements/clear.js'
 import { confirm } from './statements/confirm.js'
+import { deadLetter } from './statements/dead-letter.js'
 import { displace } from './statements/displace.js'
 import { history } from './statements/history.js'
 import { hold } from './statements/hold.js'
@@ -22,18 +23,20 @@ import { prune, sweep } from './statements/sweep.js'
 import { tables } from './statements/tables.js'
 import { tablesV2 } from './statements/tables-v2.js'
 import { tablesV3 } from './statements/tables-v3.js'
+import { tablesV4 } from './statements/tables-v4.js'
 import { views } from './statements/views.js'
 
 /**
  * The tables' versions, each made from the one before: only ever appended to. Whatever a process of an earlier release
  * must not work beside belongs to a new version, also where only functions change.
  */
-const TABLES = [tables, tablesV2, tablesV3]
+const TABLES = [tables, tablesV2, tablesV3, tablesV4]
 
 /** In the order in which they name each other: functions in plain SQL are checked when they are made. */
 const FUNCTIONS = [
   ...[clock, lockKey, barrierId, mode, views, recordOutcome, hold, history, settle, promotions, displace],
   ...[acquire, park, run, start, requeue, release, confirm, renew, prune, sweep, resolve, clear, revoke, list],
+  ...[deadLetter],
   ...[entryRow, changeEntry, changedEntries, reserve, decide, attend],
 ]
 

@@ -11,6 +11,7 @@ import type {
   WorkerRow,
 } from '../../src/lock/lock-store.js'
 import { type Database, openDatabase } from './database.js'
+import { postgresDeadLetters } from './dead-letters.js'
 import type { PostgresOptions } from './options.js'
 import { renewAll } from './renewal.js'
 import { find } from './statements/find.js'
@@ -62,6 +63,7 @@ export async function openLockStore(options: PostgresOptions): Promise<LockStore
       const [row] = await db.run<{ definition: string }>(definition(s), [app, task])
       return row ? (JSON.parse(row.definition) as GuardDefinition) : null
     },
+    dead: postgresDeadLetters(db, app),
     destroy: async () => void (await db.run(destroyLocks(s), [app])),
     close: () => db.close(),
   }

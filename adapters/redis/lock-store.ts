@@ -15,6 +15,7 @@ import type {
 } from '../../src/lock/lock-store.js'
 import { refArguments, scriptOn, termsArguments } from './argument.js'
 import { Connection, type RedisOptions, type Request } from './connection.js'
+import { redisDeadLetters } from './dead-letters.js'
 import { forgetApp } from './forget.js'
 import { listLocks } from './listing.js'
 import { confirmMessages, renewLeases, timeOf } from './renewal.js'
@@ -95,6 +96,7 @@ function lockStoreOn(connection: Connection, app: string): LockStore {
       const text = await connection.ask({ command: 'HGET', args: [definitionsName(app), task] })
       return text === null ? null : (JSON.parse(String(text)) as GuardDefinition)
     },
+    dead: redisDeadLetters(connection, app),
     destroy: () => forgetApp(connection, app, 'lock'),
     close: () => connection.close(),
   }

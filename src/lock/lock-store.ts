@@ -1,3 +1,4 @@
+import type { DeadLetterStore } from './dead-letter.js'
 import type { LockKey } from './key.js'
 import type { Mode } from './mode.js'
 import type { DeliveryInstruction, Instruction, Keep } from './overlap.js'
@@ -454,7 +455,8 @@ export interface LockStore {
   leave(worker: string): Promise<void>
   define(definitions: Readonly<Record<string, GuardDefinition>>): Promise<void>
   definition(task: string): Promise<GuardDefinition | null>
-  /** Forgets everything of this app: locks, parked calls, outcomes, definitions. For tests and the demo's end. */
+  readonly dead: DeadLetterStore
+  /** Forgets everything of this app: locks, parked calls, outcomes, definitions, dead letters. For tests and the demo's end. */
   destroy(): Promise<void>
   close(): Promise<void>
 }

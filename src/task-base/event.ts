@@ -40,6 +40,8 @@ export interface AppEvents {
     readonly error: string | null
     readonly ms: number
   }
+  /** A message that was given up is kept as a dead letter. */
+  readonly 'run:buried': EventSubject & { readonly worker: string; readonly code: string }
   readonly 'run:retried': EventSubject & {
     readonly worker: string
     readonly retries: number

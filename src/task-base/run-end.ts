@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ServerUnavailable } from '../lock/error.js'
 import type { FinalOutcome, ReleaseAnswer, RequeueAnswer, RequeueStep } from '../lock/lock-store.js'
 import type { BodyEnd } from './body.js'
+import { acknowledge } from './burial.js'
 import type { Verdict } from './engine.js'
 import type { Message } from './message.js'
 import { PUBLISH_LEASE_MS } from './publish-guard.js'
@@ -40,9 +41,9 @@ async function fallBack(run: Run, granted: Granted, end: BodyEnd): Promise<Verdi
     case 'ended':
       ports.events.emit('run:ended', { ...subject(message), worker: ports.worker, ...endOf(answer.record), ms: 0 })
       await promote(ports, answer.promotion)
-      return { verdict: 'ack' }
+      return acknowledge(ports, message, answer.record)
     case 'finished':
-      return { verdict: 'ack' }
+      return acknowledge(ports, message, answer.record)
     case 'stale':
       ports.events.emit('lock:stale', { key: run.ref.key, id: message.id, step: 'requeue' })
       return { verdict: 'putBack', delayMs: TROUBLE_MS }
@@ -98,7 +99,7 @@ async function conclude(run: Run, granted: Granted, end: FinalEnd, ms: number): 
   }
   ports.events.emit('run:ended', { ...subject(message), worker: ports.worker, ...endOf(answer.record), ms })
   if (answer.outcome === 'released') await promote(ports, answer.promotion)
-  return { verdict: 'ack' }
+  return acknowledge(ports, message, answer.record)
 }
 
 function outcomeOf(end: FinalEnd): {
@@ -161,5 +162,5 @@ export async function endUnstarted(
     ports.events.emit('run:ended', { ...subject(message), worker: ports.worker, ...end, error, ms: 0 })
     await promote(ports, answer.promotion)
   }
-  return { verdict: 'ack' }
+  return acknowledge(ports, message, answer.record)
 }

@@ -2,6 +2,7 @@ import type { Holder, RunAnswer, RunStep } from '../lock/lock-store.js'
 import { runSet } from '../lock/mode.js'
 import { deliveryInstruction } from '../lock/overlap.js'
 import { seatOrder } from '../lock/seat-order.js'
+import { acknowledge } from './burial.js'
 import type { Verdict } from './engine.js'
 import { PUBLISH_LEASE_MS, termsOf } from './publish-guard.js'
 import { endOf, type Granted, leave, promote, putBack, type Run } from './run.js'
@@ -121,11 +122,11 @@ async function notGranted(
       return held(run, answer)
     case 'finished':
       ports.events.emit('run:duplicate', { ...about, outcome: answer.record.outcome })
-      return { verdict: 'ack' }
+      return acknowledge(ports, message, answer.record)
     case 'ended':
       ports.events.emit('run:ended', { ...about, ...endOf(answer.record), ms: 0 })
       await promote(ports, answer.promotion)
-      return { verdict: 'ack' }
+      return acknowledge(ports, message, answer.record)
   }
 }
 

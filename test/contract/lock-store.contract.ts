@@ -2,6 +2,7 @@ import type { TestKit } from './kit.js'
 import { acquireContract } from './lock-store/acquire.js'
 import { clearContract } from './lock-store/clear.js'
 import { counterContract } from './lock-store/counter.js'
+import { deadLetterContract } from './lock-store/dead-letter.js'
 import { directoryContract } from './lock-store/directory.js'
 import { historyContract } from './lock-store/hold-history.js'
 import { limitContract } from './lock-store/limit.js'
@@ -34,6 +35,7 @@ const PARTS: Readonly<Record<string, (test: SceneTest) => void>> = {
   modes: modeContract,
   revoke: revokeContract,
   'history of a key': historyContract,
+  'dead letters': deadLetterContract,
   'workers, definitions, destroy': directoryContract,
   'the counter': counterContract,
 }

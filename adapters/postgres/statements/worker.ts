@@ -20,6 +20,9 @@ export const destroyLocks = (s: string): string => `
 with calls as (delete from ${s}.lock_call where app = $1),
   outcomes as (delete from ${s}.lock_outcome where app = $1),
   events as (delete from ${s}.lock_event where app = $1),
+  letters as (delete from ${s}.dead_letter where app = $1),
+  counts as (delete from ${s}.lock_count where app = $1),
+  counted as (delete from ${s}.count_request where app = $1),
   workers as (delete from ${s}.worker where app = $1),
   definitions as (delete from ${s}.guard_definition where app = $1)
 delete from ${s}.lock_key where app = $1`
