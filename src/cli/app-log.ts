@@ -15,6 +15,7 @@ export function logApp(app: App, log: Log): void {
   app.on('call:promoted', (call) => log.info(`published ${name(call)}: its turn has come`, call))
   app.on('run:started', (run) => log.info(`started ${name(run)}${againText(run.deliveries)}`, run))
   app.on('run:ended', (run) => log[levelOf(run)](endText(run), { key: run.key }))
+  app.on('run:buried', (run) => log.error(`gave up ${name(run)} (${run.code}): see beatlock dead show ${run.id}`, run))
   app.on('run:retried', (run) => log.warn(retryText(run), { key: run.key }))
   app.on('run:crashed', (run) => log.warn(crashText(run), run))
   app.on('run:unstarted', (run) => log.warn(`put back ${name(run)}: it had not begun (${run.why})`, run))

@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 import { addBeatCommand } from './beat.js'
 import { addCallCommand } from './call.js'
+import { addDeadCommands } from './dead.js'
 import { addLocksCommands } from './locks-commands.js'
 import { createProgram, main } from './program.js'
 import { addResultCommand } from './result.js'
+import { addRevokeCommand } from './revoke.js'
 import { addScheduleCommands } from './schedule.js'
 import { addStatusCommand } from './status.js'
 import { addWorkerCommand } from './worker.js'
@@ -15,5 +17,7 @@ addLocksCommands(program.command('locks').description('what is locked, by whom, 
 addScheduleCommands(program)
 addCallCommand(program)
 addResultCommand(program)
+addRevokeCommand(program)
+addDeadCommands(program)
 addStatusCommand(program)
 await main(program)

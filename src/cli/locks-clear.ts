@@ -1,12 +1,12 @@
-import { hostname, userInfo } from 'node:os'
-import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'
 import { UsageError } from '../lock/error.js'
 import type { ClearAnswer, Holder } from '../lock/lock-store.js'
 import { printable } from '../lock/printable.js'
+import { confirmed, needsAnswer } from './confirm.js'
 import { EXIT, type ExitCode } from './exit.js'
 import { type FoundLock, findLocks } from './find-locks.js'
 import { LockTable } from './lock-table.js'
+import { operator } from './operator.js'
 import { print, say } from './print.js'
 import { addCommand, exiting, type GlobalFlags } from './program.js'
 import { type Target, withTarget } from './target.js'
@@ -40,8 +40,7 @@ export function addLocksClear(parent: Command): void {
 async function clear(pattern: string, flags: ClearFlags): Promise<ExitCode> {
   if (flags.now && !flags.force)
     throw new UsageError('locks clear: --now needs --force; together they may let two runs overlap.')
-  if (!flags.yes && !canAsk())
-    throw new UsageError('locks clear: there is no terminal to ask on; add --yes to clear without asking.')
+  needsAnswer('locks clear', flags)
   return withTarget(flags, 'locks clear', async (target) => {
     say(`locks of ${await target.shown()}`)
     const found = await findLocks(target, pattern)
@@ -49,7 +48,7 @@ async function clear(pattern: string, flags: ClearFlags): Promise<ExitCode> {
       say(`nothing matches '${printable(pattern)}'.`)
       return EXIT.nothing
     }
-    if (!flags.yes && !(await confirmed(found, target))) {
+    if (!flags.yes && !(await agreed(found, target))) {
       say('nothing was cleared.')
       return EXIT.failed
     }
@@ -57,27 +56,15 @@ async function clear(pattern: string, flags: ClearFlags): Promise<ExitCode> {
   })
 }
 
-function canAsk(): boolean {
-  return process.stdin.isTTY && process.stderr.isTTY
-}
-
-async function confirmed(found: readonly FoundLock[], target: Target): Promise<boolean> {
+function agreed(found: readonly FoundLock[], target: Target): Promise<boolean> {
   const table = new LockTable({ width: process.stderr.columns, apps: target.scope === 'server' ? 'all' : 'one' })
-  process.stderr.write(table.lines(found.flatMap((lock) => lock.rows)))
-  const asking = createInterface({ input: process.stdin, output: process.stderr })
-  try {
-    const answer = await asking.question(
-      `Clear ${found.length === 1 ? 'this key' : `these ${found.length} keys`}? [y/N] `,
-    )
-    return /^y(es)?$/i.test(answer.trim())
-  } finally {
-    asking.close()
-  }
+  const keys = found.length === 1 ? 'this key' : `these ${found.length} keys`
+  return confirmed(table.lines(found.flatMap((lock) => lock.rows)), `Clear ${keys}?`)
 }
 
 async function clearAll(found: readonly FoundLock[], target: Target, flags: ClearFlags): Promise<ExitCode> {
   const { parked = false, force = false, now = false } = flags
-  const by = clearer()
+  const by = operator()
   const cleared: Cleared[] = []
   for (const lock of found) {
     const answer = await target.of(lock.app).locks.clear(lock.key, { parked, force, now, by })
@@ -86,15 +73,6 @@ async function clearAll(found: readonly FoundLock[], target: Target, flags: Clea
   }
   if (flags.json) await print(`${JSON.stringify(cleared, null, 2)}\n`)
   return cleared.some((each) => each.kept.length > 0) ? EXIT.failed : EXIT.done
-}
-
-/** Who clears, for the record. A uid may have no name, as in a container. */
-function clearer(): string {
-  try {
-    return `${userInfo().username}@${hostname()}`
-  } catch {
-    return `uid ${process.getuid?.() ?? '?'}@${hostname()}`
-  }
 }
 
 interface Cleared {

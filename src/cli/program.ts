@@ -19,7 +19,7 @@ const LEVELS = ['debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof LEVELS)[number]
 
 const EXIT_CODES =
-  '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing matched (locks show, clear; schedule NAME), 69 server unreachable.'
+  '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing matched (KEY, ID, NAME), 69 server unreachable.'
 
 /** A command with the options that all share. */
 export function createProgram(name: string, description: string): Command {

@@ -9,6 +9,7 @@ import { type AppOptions, type AppSettings, readAppName, readAppOptions, readEnt
 import type { BodyVerdict } from './body.js'
 import { buildMessage, type CallOptions, type CallTarget } from './call.js'
 import { type Caller, type Connection, openConnection } from './connection.js'
+import { DeadLetters } from './dead-letters.js'
 import { DirectUse } from './direct.js'
 import { type Entry, readEntry } from './entry.js'
 import { AlreadyQueued, holderInfo, ParkedFull } from './error.js'
@@ -63,6 +64,8 @@ export class App {
   readonly name: string
   /** Lists, shows and clears this app's locks. */
   readonly locks: Locks
+  /** Messages that were given up: listed, shown, queued again, discarded. */
+  readonly deadLetters: DeadLetters
   /** @internal */
   readonly settings: AppSettings
   /** @internal */
@@ -87,6 +90,10 @@ export class App {
       leaseMs: this.settings.leaseMs,
     })
     this.locks = new Locks(() => this.connection(), this.#direct)
+    this.deadLetters = new DeadLetters(
+      () => this.connection(),
+      (message) => this.publish(message),
+    )
   }
 
   /** Makes a task known; answers how to call it. @throws UsageError for a name that is taken, and for bad fields. */

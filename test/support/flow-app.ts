@@ -1,4 +1,4 @@
-import { appendFileSync } from 'node:fs'
+import { appendFileSync, existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { App, QueueOnce, Task } from '../../src/index.js'
 
@@ -72,6 +72,16 @@ class CrashAlways extends Logged {
   readonly once = { keys: ['n'], overlap: 'skip' } as const
   work(): void {
     process.kill(process.pid, 'SIGKILL')
+  }
+}
+
+/** Kills its process until somebody has mended what was wrong. */
+class CrashUntilMended extends Logged {
+  readonly name = 'crash.until.mended'
+  readonly once = { keys: ['n'], overlap: 'skip' } as const
+  work({ n }: Work): number {
+    if (!existsSync(`${process.env['FLOW_LOG']}.mended`)) process.kill(process.pid, 'SIGKILL')
+    return n
   }
 }
 
@@ -157,6 +167,7 @@ class Publisher extends Task {
 export const slow = app.register(Slow)
 export const crashOnce = app.register(CrashOnce)
 export const crashAlways = app.register(CrashAlways)
+export const crashUntilMended = app.register(CrashUntilMended)
 export const retryTwice = app.register(RetryTwice)
 export const spin = app.register(Spin)
 export const fail = app.register(Fail)
