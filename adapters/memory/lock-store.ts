@@ -1,15 +1,7 @@
 import type { LockKey } from '../../src/lock/key.js'
-import type {
-  LockStore,
-  Promotion,
-  RequeueStep,
-  RevokeAnswer,
-  RevokeRequest,
-  RunStep,
-  SweepAnswer,
-  WorkerRow,
-} from '../../src/lock/lock-store.js'
+import type { LockStore, Promotion, RequeueStep, RunStep, SweepAnswer, WorkerRow } from '../../src/lock/lock-store.js'
 import { emptyRecord, HISTORY_MS, isIdle, type LockRecord } from '../../src/lock/record.js'
+import { takeNotices } from '../../src/lock/settle.js'
 import { acquire } from '../../src/lock/transition/acquire.js'
 import { clear } from '../../src/lock/transition/clear.js'
 import { confirm } from '../../src/lock/transition/confirm.js'
@@ -21,7 +13,7 @@ import { revoke } from '../../src/lock/transition/revoke.js'
 import { run } from '../../src/lock/transition/run.js'
 import { memoryDeadLetters } from './dead-letters.js'
 import { viewMessage, viewRecord, viewRows } from './lock-view.js'
-import { type AppLocks, locksOf, type MemoryServer } from './server.js'
+import { type AppLocks, listenersOf, locksOf, type MemoryServer } from './server.js'
 
 const WORKER_KEPT_MS = 86_400_000
 
@@ -33,32 +25,57 @@ export function openLockStore({ server, app }: { server: MemoryServer; app: stri
   const { now } = server
   const locks = (): AppLocks => locksOf(server, app)
   const at = (key: LockKey): LockRecord => recordAt(locks(), key)
+  const listeners = listenersOf(server, app)
+  const stops = new Set<() => void>()
+  const tell = (record: LockRecord): void => {
+    for (const topic of takeNotices(record, now())) queueMicrotask(() => listeners.tell(topic))
+  }
+  const on = <A>(key: LockKey, step: (record: LockRecord) => A): A => {
+    const record = at(key)
+    const answer = step(record)
+    tell(record)
+    return answer
+  }
   return {
     now: async () => now(),
-    acquire: async (request) => acquire(at(request.key), request, now()),
+    acquire: async (request) => on(request.key, (record) => acquire(record, request, now())),
     confirm: async (messages) => {
       for (const ref of messages) confirm(at(ref.key), ref, now())
     },
     advance: (async (step: RunStep | RequeueStep) =>
-      step.to === 'running'
-        ? run(at(step.key), step, now())
-        : requeue(at(step.key), step, now())) as LockStore['advance'],
+      on(step.key, (record) =>
+        step.to === 'running' ? run(record, step, now()) : requeue(record, step, now()),
+      )) as LockStore['advance'],
     renew: async ({ worker, leases, acked }) => {
       if (worker) locks().workers.set(worker.name, { ...worker, app, seenAt: now() })
       for (const ref of acked) acknowledge(at(ref.key), ref, now())
       return { leases: leases.map((lease) => renew(at(lease.key), lease, now())), now: now() }
     },
-    release: async (request) => release(at(request.key), request, now()),
-    sweep: async (options) => sweepAll(locks(), options, now()),
-    resolve: async (request) => resolve(at(request.doubt.key), request, now()),
+    release: async (request) => on(request.key, (record) => release(record, request, now())),
+    sweep: async (options) => sweepAll(locks(), { ...options, tell }, now()),
+    resolve: async (request) => on(request.doubt.key, (record) => resolve(record, request, now())),
     list: (query) => viewRows(server, app, query),
     show: async (key) => viewRecord({ app, record: locks().records.get(key), now: now() }),
-    clear: async (request) => clear(at(request.key), request, now()),
-    revoke: async (request) => revokeIn(locks(), request, now()),
+    clear: async (request) => on(request.key, (record) => clear(record, request, now())),
+    revoke: async (request) => {
+      const key = request.key ?? viewMessage(locks().records, { ...request, now: now() }).key
+      if (key === null) return { outcome: 'unknown', now: now() }
+      return on(key, (record) => revoke(record, request, now()))
+    },
     find: async (messageId, key) => viewMessage(locks().records, { messageId, key, now: now() }),
     workers: async ({ allApps }) =>
       (allApps ? [...server.apps.values()] : [locks()]).flatMap((each) => workersOf(each, now())),
     leave: async (worker) => void locks().workers.delete(worker),
+    listen: (topic, look) => {
+      const remove = listeners.add(topic, look)
+      queueMicrotask(() => stops.has(stop) && look())
+      const stop = () => {
+        remove()
+        stops.delete(stop)
+      }
+      stops.add(stop)
+      return stop
+    },
     define: async (definitions) => {
       for (const [task, definition] of Object.entries(definitions)) {
         locks().definitions.set(task, structuredClone(definition))
@@ -67,7 +84,9 @@ export function openLockStore({ server, app }: { server: MemoryServer; app: stri
     definition: async (task) => locks().definitions.get(task) ?? null,
     dead: memoryDeadLetters(server, app),
     destroy: async () => void server.apps.delete(app),
-    close: async () => {},
+    close: async () => {
+      for (const stop of stops) stop()
+    },
   }
 }
 
@@ -79,18 +98,13 @@ function recordAt(locks: AppLocks, key: LockKey): LockRecord {
   return fresh
 }
 
-function revokeIn(locks: AppLocks, request: RevokeRequest, now: number): RevokeAnswer {
-  const key = request.key ?? viewMessage(locks.records, { messageId: request.messageId, key: null, now }).key
-  return key === null ? { outcome: 'unknown', now } : revoke(recordAt(locks, key), request, now)
-}
-
 function workersOf(locks: AppLocks, now: number): WorkerRow[] {
   return [...locks.workers.values()].filter((worker) => worker.seenAt + WORKER_KEPT_MS > now)
 }
 
 function sweepAll(
   locks: AppLocks,
-  options: { limit: number; publishLeaseMs: number; resultMs: number },
+  options: { limit: number; publishLeaseMs: number; resultMs: number; tell: (record: LockRecord) => void },
   now: number,
 ): SweepAnswer {
   const promotions: Promotion[] = []
@@ -100,6 +114,7 @@ function sweepAll(
     const found = sweep(record, now, options)
     promotions.push(...found.promotions)
     doubts.push(...found.doubts)
+    options.tell(record)
     forget(locks, record, now)
   }
   forgetWorkers(locks, now)

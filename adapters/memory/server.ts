@@ -2,6 +2,7 @@ import { EntryBook } from '../../src/beat/entry-book.js'
 import { type DeadLetterBox, emptyBox } from '../../src/lock/dead-letter.js'
 import type { LockKey } from '../../src/lock/key.js'
 import type { GuardDefinition, WorkerRow } from '../../src/lock/lock-store.js'
+import { Listeners } from '../../src/lock/notice.js'
 import type { LockRecord } from '../../src/lock/record.js'
 import { type Broker, newBroker } from './broker.js'
 
@@ -22,11 +23,13 @@ export interface MemoryServer {
   readonly apps: Map<string, AppLocks>
   readonly schedules: Map<string, EntryBook>
   readonly brokers: Map<string, Broker>
+  /** By app: who wants to be told of what happens to its locks. */
+  readonly listeners: Map<string, Listeners>
 }
 
 /** `now` is epoch ms; the default is the wall clock at the start plus what was measured since. */
 export function memoryServer(now: () => number = wallClock()): MemoryServer {
-  return { now: monotonic(now), apps: new Map(), schedules: new Map(), brokers: new Map() }
+  return { now: monotonic(now), apps: new Map(), schedules: new Map(), brokers: new Map(), listeners: new Map() }
 }
 
 /** Follows wall time without its steps: a lease must not end or live on because somebody set the clock. */
@@ -54,6 +57,14 @@ export function locksOf(server: MemoryServer, app: string): AppLocks {
     highestToken: 0,
   }
   server.apps.set(app, fresh)
+  return fresh
+}
+
+export function listenersOf(server: MemoryServer, app: string): Listeners {
+  const known = server.listeners.get(app)
+  if (known) return known
+  const fresh = new Listeners()
+  server.listeners.set(app, fresh)
   return fresh
 }
 

@@ -12,10 +12,14 @@ const IDLE_MS = 30_000
 export interface Database {
   /** The schema's quoted name. */
   readonly schema: string
+  /** Connections at most. */
+  readonly size: number
   /** One statement, one round trip. @throws StoreUnavailable, UsageError */
   run<Row>(sql: string, values: readonly unknown[]): Promise<Row[]>
   /** Calls one of our functions and gives its JSON answer. */
   call<Answer>(name: string, values: readonly unknown[]): Promise<Answer>
+  /** A connection of the pool for longer than a statement; whoever takes it releases it before `close`. */
+  lend(): Promise<PoolClient>
   close(): Promise<void>
 }
 
@@ -39,7 +43,9 @@ export async function openDatabase(options: PostgresOptions): Promise<Database> 
   let closing: Promise<void> | undefined
   return {
     schema,
+    size: pool.options.max,
     run,
+    lend: () => pool.connect(),
     call: async <Answer>(name: string, values: readonly unknown[]) => {
       const places = values.map((_, at) => `$${at + 1}`).join(', ')
       const [row] = await run<{ answer: Answer }>(`select ${schema}.${name}(${places}) as answer`, values)

@@ -12,6 +12,7 @@ import type {
 } from '../../src/lock/lock-store.js'
 import { type Database, openDatabase } from './database.js'
 import { postgresDeadLetters } from './dead-letters.js'
+import { Notices } from './notices.js'
 import type { PostgresOptions } from './options.js'
 import { renewAll } from './renewal.js'
 import { find } from './statements/find.js'
@@ -29,6 +30,7 @@ export async function openLockStore(options: PostgresOptions): Promise<LockStore
   const { app } = options
   const db = await openDatabase(options)
   const s = db.schema
+  const notices = new Notices(db, app)
   return {
     now: async () => Number((await db.call<string>('clock_v1', [])) as string),
     acquire: ({ key, message, ...request }) => db.call('acquire_v1', [app, key, json(request), message]),
@@ -55,6 +57,7 @@ export async function openLockStore(options: PostgresOptions): Promise<LockStore
       return rows.map(({ row, seen_at }) => ({ ...(JSON.parse(row) as WorkerRow), seenAt: seen_at }))
     },
     leave: async (worker) => void (await db.run(leave(s), [app, worker])),
+    listen: (topic, look) => notices.listen(topic, look),
     define: async (definitions) => {
       const tasks = Object.keys(definitions)
       await db.run(define(s), [app, tasks, tasks.map((task) => json(definitions[task]))])
@@ -65,7 +68,10 @@ export async function openLockStore(options: PostgresOptions): Promise<LockStore
     },
     dead: postgresDeadLetters(db, app),
     destroy: async () => void (await db.run(destroyLocks(s), [app])),
-    close: () => db.close(),
+    close: async () => {
+      await notices.close()
+      await db.close()
+    },
   }
 }
 

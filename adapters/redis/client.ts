@@ -16,6 +16,8 @@ export function clientOf(url: string, commandTimeoutMs: number): Redis {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
+    // Whoever subscribes does so again himself, and then looks for what he missed.
+    autoResubscribe: false,
     commandTimeout: commandTimeoutMs,
     connectTimeout: commandTimeoutMs,
     // A half-open connection never says goodbye; waiting for it would cost the repeat its time.

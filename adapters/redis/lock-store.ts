@@ -18,6 +18,7 @@ import { Connection, type RedisOptions, type Request } from './connection.js'
 import { redisDeadLetters } from './dead-letters.js'
 import { forgetApp } from './forget.js'
 import { listLocks } from './listing.js'
+import { Notices } from './notices.js'
 import { confirmMessages, renewLeases, timeOf } from './renewal.js'
 import {
   acquireAnswer,
@@ -56,10 +57,10 @@ import { appsOf, directoryShard, leaving, workerRows } from './worker-row.js'
 export async function openLockStore(options: RedisOptions): Promise<LockStore> {
   const connection = new Connection(options)
   await connection.open()
-  return lockStoreOn(connection, options.app)
+  return lockStoreOn(connection, options.app, new Notices(options))
 }
 
-function lockStoreOn(connection: Connection, app: string): LockStore {
+function lockStoreOn(connection: Connection, app: string, notices: Notices): LockStore {
   const on = (key: LockKey, script: Script, args: readonly (string | number | null)[]): Promise<unknown> =>
     connection.ask(scriptOn(shardOf('lock', app, key), app, script, args))
   return {
@@ -91,6 +92,7 @@ function lockStoreOn(connection: Connection, app: string): LockStore {
     find: (messageId, key) => findMessage(connection, app, { messageId, key }),
     workers: async ({ allApps }) => workerRows(connection, allApps ? await appsOf(connection) : [app]),
     leave: async (worker) => void (await connection.ask(leaving(app, worker))),
+    listen: (topic, look) => notices.listen(topic, look),
     define: async (definitions) => void (await connection.askAll(definitionRequests(app, definitions))),
     definition: async (task) => {
       const text = await connection.ask({ command: 'HGET', args: [definitionsName(app), task] })
@@ -98,7 +100,10 @@ function lockStoreOn(connection: Connection, app: string): LockStore {
     },
     dead: redisDeadLetters(connection, app),
     destroy: () => forgetApp(connection, app, 'lock'),
-    close: () => connection.close(),
+    close: async () => {
+      await notices.close()
+      await connection.close()
+    },
   }
 }
 

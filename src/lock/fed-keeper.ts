@@ -21,6 +21,7 @@ export interface FedKeeper {
   drop(runId: string): void
   acked(ref: MessageRef): void
   updateWorker(row: WorkerRow | null): void
+  renewNow(): void
   close(): Promise<void>
 }
 
@@ -59,6 +60,7 @@ export async function startFedKeeper(options: FedKeeperOptions): Promise<FedKeep
     },
     acked: (ref) => keeper.acked(ref),
     updateWorker: (row) => keeper.updateWorker(row),
+    renewNow: () => keeper.renewNow(),
     async close() {
       await keeper.close()
       await feed.close()

@@ -17,6 +17,7 @@ export type KeeperOrder =
   | { readonly do: 'drop'; readonly runId: string }
   | { readonly do: 'acked'; readonly ref: MessageRef }
   | { readonly do: 'worker'; readonly row: WorkerRow | null }
+  | { readonly do: 'renew' }
   | { readonly do: 'close' }
 
 /** From the keeper thread. */

@@ -31,6 +31,7 @@ function obey(order: KeeperOrder, keeper: FedKeeper, store: LockStore): void {
   else if (order.do === 'drop') keeper.drop(order.runId)
   else if (order.do === 'acked') keeper.acked(order.ref)
   else if (order.do === 'worker') keeper.updateWorker(order.row)
+  else if (order.do === 'renew') keeper.renewNow()
   else void closeAll(keeper, store)
 }
 

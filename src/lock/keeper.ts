@@ -39,6 +39,8 @@ export interface Keeper {
   /** The engine took the message: noted with the next batch. */
   acked(ref: MessageRef): void
   updateWorker(row: WorkerRow | null): void
+  /** A notice came that a lease may be lost: asks now what the next renewal would tell. */
+  renewNow(): void
   /** Told once for each held lease that is lost. */
   onLost(listener: (loss: Loss) => void): void
   /** Rejects when what renews has died: every lease of this process is lost, and so is each that it will ever hold. */
@@ -123,6 +125,7 @@ function assemble(of: {
     },
     acked: (ref) => fed.acked(ref),
     updateWorker: (row) => fed.updateWorker(row),
+    renewNow: () => fed.renewNow(),
     onLost: (listener) => void of.listeners.push(listener),
     failed: of.failed,
     async close() {
@@ -159,6 +162,7 @@ async function startThread(start: Start, source: LockSource): Promise<FedKeeper>
     drop: (runId) => order({ do: 'drop', runId }),
     acked: (ref) => order({ do: 'acked', ref }),
     updateWorker: (row) => order({ do: 'worker', row }),
+    renewNow: () => order({ do: 'renew' }),
     async close() {
       closing = true
       order({ do: 'close' })

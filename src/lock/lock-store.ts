@@ -1,6 +1,7 @@
 import type { DeadLetterStore } from './dead-letter.js'
 import type { LockKey } from './key.js'
 import type { Mode } from './mode.js'
+import type { Topic } from './notice.js'
 import type { DeliveryInstruction, Instruction, Keep } from './overlap.js'
 
 /** `publishing → queued → running`, and back to `queued` for a retry or redelivery; `promoting` for a parked call. */
@@ -453,6 +454,13 @@ export interface LockStore {
   workers(options: { readonly allApps: boolean }): Promise<readonly WorkerRow[]>
   /** Takes a worker off the list at its end. */
   leave(worker: string): Promise<void>
+  /**
+   * Calls `look` soon after what the topic names has happened, and once whenever hearing begins or begins again, since
+   * something may have been missed. Only a hint: notices may be lost, late, repeated or forged, so `look` asks the store,
+   * and whoever waits asks by itself now and then. Where notices cannot be had `look` is never called. Nothing is thrown;
+   * answers how to stop.
+   */
+  listen(topic: Topic, look: () => void): () => void
   define(definitions: Readonly<Record<string, GuardDefinition>>): Promise<void>
   definition(task: string): Promise<GuardDefinition | null>
   readonly dead: DeadLetterStore

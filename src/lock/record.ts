@@ -10,6 +10,7 @@ import type {
   Stage,
 } from './lock-store.js'
 import { areRivals, entrySet, type HolderSet } from './mode.js'
+import type { Topic } from './notice.js'
 
 /** One hold as the record keeps it. Instants are epoch ms by the store's clock. */
 export interface Hold {
@@ -60,6 +61,8 @@ export interface LockRecord {
   /** Holds that ended without an outcome, the oldest first. */
   readonly history: HoldEvent[]
   lastToken: number
+  /** What the present step gives reason to tell; kept by nobody. */
+  readonly notices: Set<Topic>
 }
 
 /** Kept until the engine's acknowledgement is noted, so that a redelivery finds its message finished. */
@@ -71,7 +74,7 @@ export const HISTORY_MS = OUTCOME_UNACKED_MS
 const HISTORY_KEPT = 20
 
 export function emptyRecord(key: LockKey): LockRecord {
-  return { v: 1, key, holders: [], parked: [], outcomes: new Map(), history: [], lastToken: 0 }
+  return { v: 1, key, holders: [], parked: [], outcomes: new Map(), history: [], lastToken: 0, notices: new Set() }
 }
 
 export function holdOf(record: LockRecord, ref: Pick<MessageRef, 'messageId' | 'round'>): Hold | undefined {
@@ -154,6 +157,7 @@ export function recordOutcome(record: LockRecord, ending: Ending, now: number, r
   // A call that never reached the engine has no redelivery to guard against.
   const unacked = outcome === 'coalesced' && ending.token === undefined ? OUTCOME_ACKED_MS : OUTCOME_UNACKED_MS
   record.outcomes.set(outcomeKey(ending), { record: written, keepUntil: now + unacked, resultUntil: now + resultMs })
+  record.notices.add(`message:${messageId}`)
   return written
 }
 
@@ -166,7 +170,8 @@ export function cancelledEnding(hold: Hold): Ending | undefined {
 }
 
 /** Tells a running hold to stop; it keeps its place until it has. The first who asked is remembered. */
-export function cancel(hold: Hold, how: CancelledHow, by: string): void {
+export function cancel(record: LockRecord, hold: Hold, how: CancelledHow, by: string): void {
+  record.notices.add(`worker:${hold.worker}`)
   if (hold.cancelledHow !== null) return
   hold.cancelledHow = how
   hold.cancelledBy = by

@@ -1,5 +1,6 @@
 import type { HoldTerms, Promotion } from './lock-store.js'
 import { entrySet } from './mode.js'
+import type { Topic } from './notice.js'
 import {
   blockerOf,
   type Hold,
@@ -39,8 +40,13 @@ function promote(record: LockRecord, now: number, resultMs: number): void {
     if (!next || blockerOf(record, { set: entrySet(next.terms.mode), limit: next.terms.limit })) return
     record.parked.shift()
     if (isWorthless(next.terms, now)) recordExpired(record, next, now, resultMs)
-    else record.holders.push(promotingHold(next, now))
+    else giveTurn(record, next, now)
   }
+}
+
+function giveTurn(record: LockRecord, call: ParkedCall, now: number): void {
+  record.holders.push(promotingHold(call, now))
+  record.notices.add(`message:${call.messageId}`).add('due')
 }
 
 function isWorthless(terms: HoldTerms, now: number): boolean {
@@ -76,4 +82,13 @@ export function offeredPromotion(record: LockRecord): Promotion | null {
   if (!waiting) return null
   const { messageId, round, message } = waiting
   return { key: record.key, messageId, round, message: message as string }
+}
+
+/** What the step that has just ended gives reason to tell; `due` only where its answer does not carry the promotion. */
+export function takeNotices(record: LockRecord, now: number): Topic[] {
+  const left = record.holders.some((hold) => hold.stage === 'promoting' && hold.dueAt <= now)
+  if (!left) record.notices.delete('due')
+  const notices = [...record.notices]
+  record.notices.clear()
+  return notices
 }

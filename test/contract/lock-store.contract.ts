@@ -8,6 +8,7 @@ import { historyContract } from './lock-store/hold-history.js'
 import { limitContract } from './lock-store/limit.js'
 import { listContract } from './lock-store/list.js'
 import { modeContract } from './lock-store/mode.js'
+import { noticeContract } from './lock-store/notice.js'
 import { parkContract } from './lock-store/park.js'
 import { releaseContract } from './lock-store/release.js'
 import { renewContract } from './lock-store/renew.js'
@@ -36,6 +37,7 @@ const PARTS: Readonly<Record<string, (test: SceneTest) => void>> = {
   revoke: revokeContract,
   'history of a key': historyContract,
   'dead letters': deadLetterContract,
+  notices: noticeContract,
   'workers, definitions, destroy': directoryContract,
   'the counter': counterContract,
 }

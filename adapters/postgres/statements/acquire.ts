@@ -26,7 +26,7 @@ declare
   named ${s}.lock_call;
   answer json;
 begin
-  perform ${s}.settle_v1(p_app, p_key, n, (r->>'resultMs')::bigint);
+  if ${s}.settle_v1(p_app, p_key, n, (r->>'resultMs')::bigint) then perform ${s}.notify_v1(p_app, 'due'); end if;
   named := ${s}.holder_named_v1(p_app, p_key, r);
   answer := ${s}.acquired_before_v1(p_app, p_key, named, r, n);
   if answer is not null then return answer; end if;

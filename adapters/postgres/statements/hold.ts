@@ -47,6 +47,7 @@ create function ${s}.cancel_v1(c ${s}.lock_call, p_how text, p_by text) returns 
 begin
   update ${s}.lock_call set cancelled_how = p_how, cancelled_by = p_by
     where app = c.app and key = c.key and place = c.place and cancelled_how is null;
+  perform ${s}.notify_v1(c.app, 'worker:' || c.worker);
 end $$;
 
 -- How a message ends whose run was told to stop, whatever that run came to.

@@ -70,7 +70,9 @@ begin
     answer := ${s}.grant_v1(named.app, named.key, r, n);
   else
     perform ${s}.add_call_v1(named.app, named.key, r, 'parked', p_message, n, n);
-    perform ${s}.settle_v1(named.app, named.key, n, (r->>'resultMs')::bigint);
+    if ${s}.settle_v1(named.app, named.key, n, (r->>'resultMs')::bigint) then
+      perform ${s}.notify_v1(named.app, 'due');
+    end if;
     answer := json_build_object('outcome', 'parked', 'behind', ${s}.holder_v1(named), 'now', n);
   end if;
   if replaced = '{}' then return answer; end if;

@@ -11,7 +11,7 @@ begin
   answer := ${s}.own_place_v1(p_app, p_key, r, n);
   if answer is not null then return answer; end if;
   -- Settling may give a parked call of this very message its turn, or end it.
-  perform ${s}.settle_v1(p_app, p_key, n, (r->>'resultMs')::bigint);
+  if ${s}.settle_v1(p_app, p_key, n, (r->>'resultMs')::bigint) then perform ${s}.notify_v1(p_app, 'due'); end if;
   answer := ${s}.own_place_v1(p_app, p_key, r, n);
   if answer is not null then return answer; end if;
 

@@ -15,17 +15,23 @@ begin
       n + p_keep_ms, n + p_result_ms)
     on conflict do nothing
     returning * into o;
-  if not found then
+  if found then
+    perform ${s}.notify_end_v1(o);
+  else
     select * into o from ${s}.lock_outcome
       where app = p_app and key = p_key and message_id = p_message_id and round = p_round;
   end if;
   return o;
 end $$;`
 
-/** Ends what waited or cooled long enough, then gives free places to parked calls in order. Called under the key's lock. */
+/**
+ * Ends what waited or cooled long enough, then gives free places to parked calls in order. Called under the key's lock.
+ * Answers whether a parked call was given its turn.
+ */
 export const settle = (s: string): string => `
-create function ${s}.settle_v1(p_app text, p_key text, n bigint, p_result_ms bigint) returns void language plpgsql as $$
+create function ${s}.settle_v1(p_app text, p_key text, n bigint, p_result_ms bigint) returns boolean language plpgsql as $$
 declare
+  turned boolean := false;
   c ${s}.lock_call;
 begin
   for c in
@@ -46,8 +52,11 @@ begin
     else
       update ${s}.lock_call set stage = 'promoting', place = default, expires_at = n, due_at = n, acquired_at = n, since = n
         where app = p_app and key = p_key and place = c.place;
+      perform ${s}.notify_turn_v1(c);
+      turned := true;
     end if;
   end loop;
+  return turned;
 end $$;
 
 create function ${s}.is_blocked_v1(c ${s}.lock_call) returns boolean language plpgsql as $$
@@ -72,8 +81,21 @@ end $$;`
 
 /** Parked calls whose turn has come, as they are handed out to be published. */
 export const promotions = (s: string): string => `
--- Hands out one, and moves its next look on: no two hands publish it at once.
+-- For a verb's answer, which carries one; what is left is the sweepers'.
 create function ${s}.take_promotion_v1(p_app text, p_key text, n bigint, p_lease_ms bigint) returns json
+language plpgsql as $$
+declare
+  taken json := ${s}.next_promotion_v1(p_app, p_key, n, p_lease_ms);
+begin
+  if taken is not null and exists (select from ${s}.lock_call
+      where app = p_app and key = p_key and stage = 'promoting' and due_at <= n and message is not null) then
+    perform ${s}.notify_v1(p_app, 'due');
+  end if;
+  return taken;
+end $$;
+
+-- Hands out one, and moves its next look on: no two hands publish it at once.
+create function ${s}.next_promotion_v1(p_app text, p_key text, n bigint, p_lease_ms bigint) returns json
 language plpgsql as $$
 declare
   c ${s}.lock_call;

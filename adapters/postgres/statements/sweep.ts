@@ -29,7 +29,7 @@ begin
     perform ${s}.settle_v1(p_app, k, n, p_result_ms);
     update ${s}.lock_key set unsettled = false where app = p_app and key = k and unsettled;
     loop
-      promotion := ${s}.take_promotion_v1(p_app, k, n, p_lease_ms);
+      promotion := ${s}.next_promotion_v1(p_app, k, n, p_lease_ms);
       exit when promotion is null;
       promotions := promotions || promotion;
     end loop;
@@ -81,6 +81,7 @@ begin
       where k.app = p_app and k.used_on < current_date - 7 and ${s}.is_idle_v1(k)
       order by k.used_on limit 200 for update skip locked));
   delete from ${s}.worker where app = p_app and seen_at < n - 86400000;
+  delete from ${s}.listener where app = p_app and until <= n;
 end $$;
 
 create function ${s}.is_idle_v1(k ${s}.lock_key) returns boolean language sql stable as $$

@@ -24,5 +24,6 @@ with calls as (delete from ${s}.lock_call where app = $1),
   counts as (delete from ${s}.lock_count where app = $1),
   counted as (delete from ${s}.count_request where app = $1),
   workers as (delete from ${s}.worker where app = $1),
+  listeners as (delete from ${s}.listener where app = $1),
   definitions as (delete from ${s}.guard_definition where app = $1)
 delete from ${s}.lock_key where app = $1`

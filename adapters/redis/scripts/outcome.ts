@@ -26,6 +26,7 @@ local function write_outcome(record, ending, result_ms)
     redis.call('LTRIM', listed, 0, LISTED - 1)
   end
   redis.call('PEXPIRE', listed, math.max(UNACKED_MS, result_ms))
+  notify('message:' .. ending.messageId)
   return written
 end
 

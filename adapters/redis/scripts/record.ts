@@ -22,6 +22,9 @@ local now = math.floor(micros / 1000)
 
 local function text(number) return string.format('%.0f', number) end
 
+-- Tells whoever listens. Nothing depends on it: a server that allows no channels to this user keeps its locks all the same.
+local function notify(topic) redis.pcall('PUBLISH', 'beatlock:' .. app .. ':' .. topic, '') end
+
 -- An argument: '' stands for null.
 local function textual(i) if ARGV[i] == '' then return nil end return ARGV[i] end
 local function numeric(i) return tonumber(ARGV[i]) end
@@ -96,5 +99,10 @@ local function save(record)
     end
   end
   if changed then write_index(record) end
+  if not record.turned then return end
+  -- Of the turns that were given, one may be left that no answer carries.
+  for _, hold in ipairs(record.holders) do
+    if hold.stage == 'promoting' and hold.dueAt <= now then return notify('due') end
+  end
 end
 `

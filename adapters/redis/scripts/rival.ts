@@ -48,6 +48,7 @@ end
 
 -- Tells a running hold to stop; it keeps its place until it has. The first who asked is remembered.
 local function cancel(hold, how, by)
+  notify('worker:' .. hold.worker)
   if hold.cancelledHow then return end
   hold.cancelledHow, hold.cancelledBy = how, by
 end

@@ -30,6 +30,8 @@ local function promote(record, result_ms)
       local hold = new_hold(call, call.terms)
       hold.stage, hold.message = 'promoting', message
       add_hold(record, hold)
+      notify('message:' .. hold.messageId)
+      record.turned = true
     end
   end
 end

@@ -13,7 +13,7 @@ export function clear(record: LockRecord, request: ClearRequest, now: number): C
     const lives = hold.stage === 'running' && hold.expiresAt + hold.lockDelayMs > now
     const fate = !lives || request.running === 'drop' ? freed : request.running === 'cancel' ? cancelled : kept
     fate.push(asHolder(hold))
-    if (fate === cancelled) cancel(hold, 'cleared', request.by)
+    if (fate === cancelled) cancel(record, hold, 'cleared', request.by)
     if (fate === freed) drop(record, hold, request, now)
   }
   settle(record, now, request.resultMs)

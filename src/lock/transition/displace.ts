@@ -24,7 +24,7 @@ export function displace(
     return waiting.messageId
   }
   const running = rivals.filter((hold) => hold.stage === 'running').sort((a, b) => (a.token ?? 0) - (b.token ?? 0))[0]
-  if (running && running.since + by.minRunMs <= now) cancel(running, 'replaced', by.messageId)
+  if (running && running.since + by.minRunMs <= now) cancel(record, running, 'replaced', by.messageId)
   return undefined
 }
 

@@ -9,7 +9,7 @@ import { offeredPromotion, settle, takePromotion } from '../settle.js'
 export function revoke(record: LockRecord, request: RevokeRequest, now: number): RevokeAnswer {
   const { messageId } = request
   const hold = record.holders.find((each) => each.messageId === messageId && each.stage !== 'cooling')
-  if (hold?.stage === 'running') return stop(hold, request, now)
+  if (hold?.stage === 'running') return stop(record, hold, request, now)
   const parked = record.parked.findIndex((call) => call.messageId === messageId)
   const ended = hold || parked >= 0 ? undefined : latestOutcome(record, messageId)
   if (ended) return repeated(record, ended, now)
@@ -22,9 +22,9 @@ export function revoke(record: LockRecord, request: RevokeRequest, now: number):
   return { outcome: 'revoked', record: written, promotion: takePromotion(record, now, request.publishLeaseMs), now }
 }
 
-function stop(hold: Hold, request: RevokeRequest, now: number): RevokeAnswer {
+function stop(record: LockRecord, hold: Hold, request: RevokeRequest, now: number): RevokeAnswer {
   if (!request.terminate) return { outcome: 'running', holder: asHolder(hold), now }
-  cancel(hold, 'revoked', request.by)
+  cancel(record, hold, 'revoked', request.by)
   return { outcome: 'cancelled', holder: asHolder(hold), now }
 }
 
