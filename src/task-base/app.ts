@@ -333,7 +333,7 @@ export class App {
     return this.#overrides.caller ?? this.connection()
   }
 
-  async #finder(): Promise<Pick<Caller, 'find'>> {
+  async #finder(): Promise<Pick<Caller, 'find' | 'listen'>> {
     return this.#caller()
   }
 

@@ -17,6 +17,7 @@ export interface Caller {
   now(): number
   publish(message: Message): Promise<Published>
   find(id: string, key: LockKey | null): Promise<MessageView>
+  readonly listen?: LockStore['listen']
   definition(task: string): Promise<GuardDefinition | null>
 }
 
@@ -70,6 +71,7 @@ export async function openConnection(
     now,
     publish: (message) => published(ports, message),
     find: (id, key) => store.find(id, key),
+    listen: (topic, look) => store.listen(topic, look),
     definition: remembered((task) => store.definition(task)),
     async close() {
       stopSampling()

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { Doorbell } from '../lock/doorbell.js'
 import { BeatlockError, ServerUnavailable } from '../lock/error.js'
 import type { AcquireAnswer, Holder } from '../lock/lock-store.js'
 import {
@@ -15,7 +15,8 @@ import { DIRECT_MARKER } from './message.js'
 /** How many calls may stand in line for one key. */
 const CAPACITY = 1000
 const FIRST_PAUSE_MS = 10
-const LAST_PAUSE_MS = 250
+/** Between two looks of its own: what a notice saves it, and what a lost one costs. */
+const LAST_PAUSE_MS = 500
 /** How long a call whose turn it is tries a barrier that is taken: another one is about to start, or has just ended. */
 const SEAT_MS = 250
 
@@ -26,6 +27,9 @@ interface Line {
   pauseMs: number
   parked: boolean
   turn: boolean
+  /** Rung when its turn has come. */
+  readonly bell: Doorbell
+  unlisten: () => void
   /** Who stood in its way last. */
   last: Refused | undefined
 }
@@ -33,7 +37,7 @@ interface Line {
 /**
  * Asks for the key: at once, then in line for as long as the call may wait. The line is the record's own: whoever
  * releases gives the first of it its turn in that same step, and a waiter that died loses its turn when its wait would
- * have ended. Nothing depends on being woken: each waiter looks for itself.
+ * have ended. A notice wakes the one whose turn it is; nothing depends on that, each also looks for itself.
  *
  * @throws StoreUnavailable; BeatlockError CLOSED.
  */
@@ -49,6 +53,8 @@ export async function obtain(run: DirectRun): Promise<Granted | Refused> {
     pauseMs: FIRST_PAUSE_MS,
     parked: false,
     turn: false,
+    bell: new Doorbell(),
+    unlisten: () => undefined,
     last,
   }
   try {
@@ -56,6 +62,8 @@ export async function obtain(run: DirectRun): Promise<Granted | Refused> {
   } catch (error) {
     await withdraw(run).catch(() => undefined)
     throw error
+  } finally {
+    line.unlisten()
   }
 }
 
@@ -65,7 +73,7 @@ async function stand(run: DirectRun, line: Line): Promise<Granted | Refused> {
     if (found) return found
     const leftMs = line.endsAt - performance.now()
     if (leftMs <= 0) break
-    await sleep(Math.min(line.pauseMs, leftMs), undefined, { signal: run.ports.closing }).catch(() => undefined)
+    await line.bell.wait(Math.min(line.pauseMs, leftMs), run.ports.closing)
     refuseWhenClosing(run)
     line.pauseMs = Math.min(LAST_PAUSE_MS, line.pauseMs * 1.5)
   }
@@ -93,8 +101,7 @@ async function look(run: DirectRun, line: Line): Promise<Granted | Refused | und
       return takeTurn(run, line)
     case 'parked':
       line.last = refusedBy(run, answer.behind)
-      if (!line.parked) run.ports.events.emit('call:parked', { ...directSubject(run), holder: answer.behind })
-      line.parked = true
+      if (!line.parked) beginToWait(run, line, answer.behind)
       return undefined
     case 'coalesced':
       return refusedBy(run, answer.behind)
@@ -103,6 +110,12 @@ async function look(run: DirectRun, line: Line): Promise<Granted | Refused | und
     case 'finished':
       return line.last ?? unseen(run)
   }
+}
+
+function beginToWait(run: DirectRun, line: Line, holder: Holder): void {
+  run.ports.events.emit('call:parked', { ...directSubject(run), holder })
+  line.parked = true
+  line.unlisten = run.ports.store.listen(`message:${run.ref.messageId}`, line.bell.ring)
 }
 
 async function takeTurn(run: DirectRun, line: Line): Promise<Granted | Refused | undefined> {

@@ -35,6 +35,7 @@ interface Parts {
   readonly barrier: Barrier | undefined
   readonly losses: DirectLosses
   readonly sweeper: Sweeper
+  readonly deafen: () => void
 }
 
 /**
@@ -129,9 +130,10 @@ export class DirectUse {
         worker: null,
         onTrouble: (error) => events.emit('trouble', { where: 'keeper', error }),
       })
+      const deafen = store.listen(`worker:${this.#worker}`, keeper.renewNow)
       // Where no worker and no beat runs, nobody else would settle what a dead process left.
       const sweeper = startSweeper(connection.sweep, { keepsProcess: false })
-      return { connection, keeper, barrier, losses: followDirectLosses(keeper, barrier), sweeper }
+      return { connection, keeper, barrier, losses: followDirectLosses(keeper, barrier), sweeper, deafen }
     } catch (error) {
       await barrier?.close()
       throw error
@@ -144,6 +146,7 @@ export class DirectUse {
     const parts = await this.#parts?.catch(() => undefined)
     this.#parts = undefined
     if (!parts) return
+    parts.deafen()
     await parts.sweeper.close()
     await parts.keeper.close()
     await parts.barrier?.close()

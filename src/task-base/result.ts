@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { Doorbell } from '../lock/doorbell.js'
 import { type Duration, parseDuration } from '../lock/duration.js'
 import type { LockKey } from '../lock/key.js'
-import type { MessageView, OutcomeRecord } from '../lock/lock-store.js'
+import type { LockStore, MessageView, OutcomeRecord } from '../lock/lock-store.js'
 import { type HolderInfo, Rejected, ResultTimeout, Revoked, TaskFailed } from './error.js'
 
 /** Celery's words for where a call stands. */
@@ -26,6 +26,8 @@ export interface Result<R> {
 /** Where the end of a message is looked up. */
 export interface Finder {
   find(id: string, key: LockKey | null): Promise<MessageView>
+  /** Absent where nobody tells of outcomes: then they are looked for now and then. */
+  readonly listen?: LockStore['listen']
 }
 
 export interface ResultOf {
@@ -41,41 +43,49 @@ const LAST_POLL_MS = 500
 const MAX_HOPS = 5
 
 export function createResult<R>(open: () => Promise<Finder>, of: ResultOf): Result<R> {
-  const find = async (): Promise<MessageView> => followed(await open(), of)
   return {
     id: of.id,
     key: of.key,
     outcome: of.outcome,
     holder: of.holder,
     async state() {
-      return of.outcome === 'rejected' ? 'REJECTED' : stateOf(await find())
+      return of.outcome === 'rejected' ? 'REJECTED' : stateOf((await followed(await open(), of)).view)
     },
     async get({ timeout } = {}) {
       if (of.outcome === 'rejected') throw new Rejected(of.id, of.holder)
       const timeoutMs = timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration(timeout, 'timeout')
-      const ended = await polled(find, of.id, timeoutMs)
-      return resultValue<R>(ended)
+      return resultValue<R>(await ended(await open(), of, timeoutMs))
     },
   }
 }
 
 /** The message itself, or the one that runs in its place. */
-async function followed(store: Finder, of: ResultOf): Promise<MessageView> {
-  let view = await store.find(of.id, of.key)
-  for (let hops = 0; hops < MAX_HOPS && view.outcome?.outcome === 'coalesced' && view.outcome.into !== null; hops++) {
-    view = await store.find(view.outcome.into, of.key)
+async function followed(store: Finder, of: ResultOf): Promise<{ id: string; view: MessageView }> {
+  let id = of.id
+  for (let hops = 0; ; hops++) {
+    const view = await store.find(id, of.key)
+    const { outcome } = view
+    if (hops === MAX_HOPS || outcome?.outcome !== 'coalesced' || outcome.into === null) return { id, view }
+    id = outcome.into
   }
-  return view
 }
 
-async function polled(find: () => Promise<MessageView>, id: string, timeoutMs: number): Promise<OutcomeRecord> {
+/** Looks, and looks again when it is told or has waited long enough: notices save time, nothing depends on them. */
+async function ended(store: Finder, of: ResultOf, timeoutMs: number): Promise<OutcomeRecord> {
   const startedAt = performance.now()
-  for (let pauseMs = FIRST_POLL_MS; ; pauseMs = Math.min(LAST_POLL_MS, pauseMs * 1.5)) {
-    const { outcome } = await find()
-    if (outcome) return outcome
-    const leftMs = timeoutMs - (performance.now() - startedAt)
-    if (leftMs <= 0) throw new ResultTimeout(id, timeoutMs)
-    await sleep(Math.min(pauseMs, leftMs))
+  const bell = new Doorbell()
+  const heard = new Map<string, () => void>()
+  try {
+    for (let pauseMs = FIRST_POLL_MS; ; pauseMs = Math.min(LAST_POLL_MS, pauseMs * 1.5)) {
+      const { id, view } = await followed(store, of)
+      if (view.outcome) return view.outcome
+      const leftMs = timeoutMs - (performance.now() - startedAt)
+      if (leftMs <= 0) throw new ResultTimeout(of.id, timeoutMs)
+      if (store.listen && !heard.has(id)) heard.set(id, store.listen(`message:${id}`, bell.ring))
+      await bell.wait(Math.min(pauseMs, leftMs))
+    }
+  } finally {
+    for (const stop of heard.values()) stop()
   }
 }
 

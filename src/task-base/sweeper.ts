@@ -9,6 +9,8 @@ import { delayOf, PUBLISH_LEASE_MS } from './publish-guard.js'
 export const MAX_DELIVERIES = 3
 const SWEEP_EVERY_MS = 1_000
 const SWEEP_LIMIT = 100
+/** Spread of the sweeps that a notice brings forward: the first of many sweepers mostly spares the others. */
+const WAKE_WITHIN_MS = 50
 
 export interface SweepPorts {
   readonly store: LockStore
@@ -72,22 +74,26 @@ export interface Sweeper {
   close(): Promise<void>
 }
 
-/** Sweeps about once a second, jittered so that many workers do not all ask at once. */
+/** Sweeps about once a second, jittered so that many workers do not all ask at once, and soon after a notice. */
 export function startSweeper(
   ports: SweepPorts,
   options: { readonly keepsProcess: boolean } = { keepsProcess: true },
 ): Sweeper {
   let stopped = false
   let timer: NodeJS.Timeout | undefined
-  let pass: Promise<void> = Promise.resolve()
+  let pass: Promise<void> | undefined
+  let due = false
   const plan = (): void => {
     if (stopped) return
-    timer = setTimeout(
-      () => {
-        pass = sweep()
-      },
-      SWEEP_EVERY_MS * (0.75 + Math.random() / 2),
-    )
+    clearTimeout(timer)
+    const delayMs = due ? WAKE_WITHIN_MS * Math.random() : SWEEP_EVERY_MS * (0.75 + Math.random() / 2)
+    timer = setTimeout(() => {
+      due = false
+      pass = sweep().finally(() => {
+        pass = undefined
+        plan()
+      })
+    }, delayMs)
     if (!options.keepsProcess) timer.unref()
   }
   const sweep = async (): Promise<void> => {
@@ -96,12 +102,17 @@ export function startSweeper(
     } catch (error) {
       ports.events.emit('trouble', { where: 'sweep', error: error as Error })
     }
-    plan()
   }
+  const unlisten = ports.store.listen('due', () => {
+    if (due) return
+    due = true
+    if (!pass) plan()
+  })
   plan()
   return {
     async close() {
       stopped = true
+      unlisten()
       clearTimeout(timer)
       await pass
     },

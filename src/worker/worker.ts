@@ -85,6 +85,9 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     if (barrier) undo.push(() => barrier.close())
     const keeper = await openKeeper(options, connection)
     undo.push(() => keeper.close())
+    // A run that is told to stop hears of it at once; without the notice, from its next renewal.
+    const deafen = connection.store.listen(`worker:${options.name}`, keeper.renewNow)
+    undo.push(async () => deafen())
     const pool = openPool(options, connection, keeper)
     undo.push(() => pool.close('now'))
     await pool.start()
