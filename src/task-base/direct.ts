@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { hostname } from 'node:os'
 import type { Barrier } from '../lock/barrier.js'
 import type { Emitter } from '../lock/emit.js'
@@ -46,7 +47,7 @@ export class DirectUse {
   readonly #options: DirectUseOptions
   readonly #runs = new Set<Promise<void>>()
   readonly #worker = `${process.pid}@${hostname()}`
-  #closing = new AbortController()
+  #closing = heardByMany()
   #closed: Promise<void> | undefined
   #parts: Promise<Parts> | undefined
 
@@ -69,7 +70,7 @@ export class DirectUse {
   /** Refuses new runs and ends waits until it is done; waits for the bodies that run. Can be used again afterwards. */
   close(): Promise<void> {
     this.#closed ??= this.#close().finally(() => {
-      this.#closing = new AbortController()
+      this.#closing = heardByMany()
       this.#closed = undefined
     })
     return this.#closed
@@ -151,6 +152,13 @@ export class DirectUse {
     await parts.keeper.close()
     await parts.barrier?.close()
   }
+}
+
+/** Every waiter listens to it. */
+function heardByMany(): AbortController {
+  const controller = new AbortController()
+  setMaxListeners(0, controller.signal)
+  return controller
 }
 
 const CURE = "give it wait: '10s' to stand in line, or overlap 'skip'"

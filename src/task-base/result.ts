@@ -54,7 +54,7 @@ export function createResult<R>(open: () => Promise<Finder>, of: ResultOf): Resu
     async get({ timeout } = {}) {
       if (of.outcome === 'rejected') throw new Rejected(of.id, of.holder)
       const timeoutMs = timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration(timeout, 'timeout')
-      return resultValue<R>(await ended(await open(), of, timeoutMs))
+      return resultValue<R>(await ended(open, of, timeoutMs))
     },
   }
 }
@@ -71,12 +71,13 @@ async function followed(store: Finder, of: ResultOf): Promise<{ id: string; view
 }
 
 /** Looks, and looks again when it is told or has waited long enough: notices save time, nothing depends on them. */
-async function ended(store: Finder, of: ResultOf, timeoutMs: number): Promise<OutcomeRecord> {
+async function ended(open: () => Promise<Finder>, of: ResultOf, timeoutMs: number): Promise<OutcomeRecord> {
   const startedAt = performance.now()
   const bell = new Doorbell()
   const heard = new Map<string, () => void>()
   try {
     for (let pauseMs = FIRST_POLL_MS; ; pauseMs = Math.min(LAST_POLL_MS, pauseMs * 1.5)) {
+      const store = await open()
       const { id, view } = await followed(store, of)
       if (view.outcome) return view.outcome
       const leftMs = timeoutMs - (performance.now() - startedAt)

@@ -48,6 +48,22 @@ describe('behind PgBouncer in transaction mode', () => {
     assert.equal(answers.filter((answer) => answer.outcome === 'granted').length, 1)
     await bench.close()
   })
+
+  it('[P19] there are no notices: nobody is told, no session that others use is left listening, the locks work', async () => {
+    const bench = await benchOf(server, (options) => openLockStore({ ...options, connection: connection() }))
+    let looked = 0
+    for (const topic of ['due', 'message:a', 'worker:w1@host'] as const) bench.store.listen(topic, () => (looked += 1))
+    const scene = sceneOf(bench)
+    await scene.acquire('a')
+    await scene.running('a', { leaseMs: 60_000 })
+    assert.equal((await scene.clear({ running: 'cancel' })).cancelled.length, 1)
+    const admin = new Client(server.connection)
+    await admin.connect()
+    const listening = await admin.query("select from pg_stat_activity where query ilike 'listen %'")
+    await admin.end()
+    await bench.close()
+    assert.deepEqual([looked, listening.rowCount], [0, 0])
+  })
 })
 
 async function startPooler(server: PostgresServer) {

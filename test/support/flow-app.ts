@@ -8,7 +8,7 @@ if (process.env['FLOW_TYPO']) throw new Error(process.env['FLOW_TYPO'])
 /** The app of the flow tests, loaded by the test, by workers and by their children alike; named and placed by the environment. */
 export const app = new App(process.env['FLOW_APP'] ?? 'flow', {
   broker: process.env['FLOW_BROKER'] ?? 'memory:',
-  locks: { lease: '5s' },
+  locks: { lease: process.env['FLOW_LEASE'] === '15s' ? '15s' : '5s' },
 })
 
 export interface BodyLine {

@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { App, type Result } from '../../src/index.js'
+import { type RunningWorker, startWorker } from '../../src/worker/worker.js'
+import { startPostgres } from '../support/postgres-server.js'
+import { startRedis } from '../support/redis-server.js'
+import { until } from '../support/until.js'
+
+const MODULE = fileURLToPath(new URL('../support/flow-app.js', import.meta.url))
+/** So many in a row cannot all happen to look at the right moment: by looking alone, twice a second, they take 4 s. */
+const MANY = 16
+const MANY_TAKE_MS = 2_500
+
+interface Place {
+  readonly url: string
+  stop(): Promise<void>
+}
+
+const PLACES: Record<string, () => Promise<Place>> = {
+  memory: async () => ({ url: 'memory:', stop: async () => {} }),
+  redis: startRedis,
+  postgres: startPostgres,
+}
+
+for (const [name, startServer] of Object.entries(PLACES)) {
+  describe(`notices, on ${name}`, function () {
+    this.timeout(60_000)
+    let server: Place
+    let folder: string
+    before(async () => {
+      server = await startServer()
+      folder = mkdtempSync(join(tmpdir(), 'beatlock-notice-'))
+    })
+    after(async () => {
+      await server?.stop()
+      rmSync(folder, { recursive: true, force: true })
+    })
+
+    it('[P7] a run hears that it is to stop within a second, its lease of 15 s notwithstanding', () =>
+      working('15s', 'heard', async ({ stopOne }) => {
+        // Found by a renewal, two in a row would be a third of the lease apart.
+        for (let n = 0; n < 3; n += 1) assert.ok((await stopOne(n)) < 1_000)
+      }))
+
+    it('[P7] a run hears that it is to stop at its next renewal, all notices lost', () =>
+      working('5s', 'lost', async ({ stopOne }) => {
+        for (let n = 0; n < 2; n += 1) assert.ok((await stopOne(n)) < 5_000)
+      }))
+
+    it('[P19] one release wakes one waiter, at once', () =>
+      using('heard', async (app) => {
+        const woken = countLooks(app)
+        const { open, runs } = await lineUp(app, MANY)
+        woken.clear()
+        const startedAt = performance.now()
+        open()
+        await Promise.all(runs)
+        assert.ok(performance.now() - startedAt < MANY_TAKE_MS)
+        const looks = [...woken].filter(([topic]) => topic.startsWith('message:')).map(([, count]) => count)
+        // Its turn, and on some stores its own end while it still listens.
+        assert.ok(looks.length === MANY && looks.every((count) => count <= 2), String(looks))
+      }))
+
+    it('[P19] every waiter has its turn within its wait, all notices lost', () =>
+      using('lost', async (app) => {
+        const { open, runs } = await lineUp(app, 3)
+        open()
+        await Promise.all(runs)
+      }))
+
+    it('a result is known at once', () =>
+      using('heard', async (app) => {
+        const { results, gets } = await manyGets(app, MANY)
+        const startedAt = performance.now()
+        for (const [n, result] of results.entries()) {
+          await app.revoke(result)
+          await gets[n]
+        }
+        assert.ok(performance.now() - startedAt < MANY_TAKE_MS)
+      }))
+
+    it('a result is known a little later, all notices lost', () =>
+      using('lost', async (app) => {
+        const { results, gets } = await manyGets(app, 2)
+        for (const result of results) await app.revoke(result)
+        await Promise.all(gets)
+      }))
+
+    let apps = 0
+
+    async function using(notices: 'heard' | 'lost', body: (app: App) => Promise<void>): Promise<void> {
+      const app = new App(`notice-${++apps}`, { broker: server.url, locks: { lease: '5s' } })
+      try {
+        if (notices === 'lost') await loseNotices(app)
+        await body(app)
+      } finally {
+        await app.close()
+      }
+    }
+
+    async function working(
+      lease: string,
+      notices: 'heard' | 'lost',
+      body: (of: { stopOne(n: number): Promise<number> }) => Promise<void>,
+    ): Promise<void> {
+      process.env['FLOW_APP'] = `notice-${++apps}`
+      process.env['FLOW_BROKER'] = server.url
+      process.env['FLOW_LOG'] = join(folder, `bodies-${apps}`)
+      process.env['FLOW_LEASE'] = lease
+      writeFileSync(process.env['FLOW_LOG'], '')
+      const flow = (await import(`${MODULE}?notice-${name}-${apps}`)) as typeof import('../support/flow-app.js')
+      delete process.env['FLOW_LEASE']
+      if (notices === 'lost') await loseNotices(flow.app)
+      const worker = await startFlowWorker(flow.app)
+      const stopOne = async (n: number): Promise<number> => {
+        const { id, key } = await flow.slow.delay({ n, ms: 30_000 })
+        const log = (): string => readFileSync(join(folder, `bodies-${apps}`), 'utf8')
+        const line = (event: string) => (): boolean => log().includes(`"${id}","attempt":1,"event":"${event}"`)
+        await until(line('start'), { what: 'the body to start' })
+        await flow.app.locks.clear(key ?? '', { force: true })
+        const clearedAt = performance.now()
+        await until(line('end'), { what: 'the body to end', timeoutMs: 20_000 })
+        return performance.now() - clearedAt
+      }
+      try {
+        await body({ stopOne })
+      } finally {
+        await worker.stop('cold')
+      }
+    }
+  })
+}
+
+function startFlowWorker(app: App): Promise<RunningWorker> {
+  const limits = { softTimeLimitMs: null, timeLimitMs: null }
+  return startWorker({
+    app,
+    module: MODULE,
+    name: 'w1',
+    concurrency: 1,
+    pool: 'prefork',
+    queues: ['default'],
+    ...limits,
+  })
+}
+
+/** As where a server allows no channels, or a pooler is in between. */
+async function loseNotices(app: App): Promise<void> {
+  const { store } = await app.connection()
+  store.listen = () => () => undefined
+}
+
+/** How often each topic's listeners were called. */
+function countLooks(app: App): Map<string, number> {
+  const counts = new Map<string, number>()
+  void app.connection().then(({ store }) => {
+    const listen = store.listen.bind(store)
+    store.listen = (topic, look) =>
+      listen(topic, () => {
+        counts.set(topic, (counts.get(topic) ?? 0) + 1)
+        look()
+      })
+  })
+  return counts
+}
+
+/** Runs in line behind one that ends when `open` is called, for long enough that each looks only twice a second. */
+async function lineUp(app: App, many: number): Promise<{ open: () => void; runs: Promise<unknown>[] }> {
+  let open = (): void => undefined
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  const parked = async (): Promise<number> => (await app.locks.list().next()).value?.parked ?? -1
+  const runs = [app.locks.run('line', {}, () => opened)]
+  await until(async () => (await parked()) === 0)
+  for (let n = 0; n < many; n += 1) {
+    const mustRun = async () => assert.ok((await app.locks.run('line', { wait: '30s' }, () => undefined)).ran)
+    runs.push(mustRun() as never)
+  }
+  await until(async () => (await parked()) === many)
+  await longEnough()
+  return { open, runs }
+}
+
+/** Calls that nobody delivers, and a wait for the end of each. */
+async function manyGets(app: App, many: number): Promise<{ results: Result<unknown>[]; gets: Promise<void>[] }> {
+  const later = app.task('later', { once: { overlap: 'skip' } }, (_: number) => undefined)
+  const results = await Promise.all(Array.from({ length: many }, (_, n) => later.applyAsync([n], { countdown: '1h' })))
+  const gets = results.map((result) => assert.rejects(result.get({ timeout: '30s' }), { code: 'REVOKED' }))
+  await longEnough()
+  return { results, gets }
+}
+
+/** Whoever waits for as long as this looks no more often than it ever will. */
+async function longEnough(): Promise<void> {
+  const at = performance.now() + 2_000
+  await until(() => performance.now() > at)
+}
