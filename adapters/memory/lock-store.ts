@@ -78,7 +78,8 @@ export function openLockStore({ server, app }: { server: MemoryServer; app: stri
     },
     define: async (definitions) => {
       for (const [task, definition] of Object.entries(definitions)) {
-        locks().definitions.set(task, structuredClone(definition))
+        if (definition) locks().definitions.set(task, structuredClone(definition))
+        else locks().definitions.delete(task)
       }
     },
     definition: async (task) => locks().definitions.get(task) ?? null,

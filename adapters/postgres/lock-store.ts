@@ -60,7 +60,8 @@ export async function openLockStore(options: PostgresOptions): Promise<LockStore
     listen: (topic, look) => notices.listen(topic, look),
     define: async (definitions) => {
       const tasks = Object.keys(definitions)
-      await db.run(define(s), [app, tasks, tasks.map((task) => json(definitions[task]))])
+      const texts = tasks.map((task) => (definitions[task] ? json(definitions[task]) : null))
+      await db.run(define(s), [app, tasks, texts])
     },
     definition: async (task) => {
       const [row] = await db.run<{ definition: string }>(definition(s), [app, task])

@@ -180,7 +180,13 @@ function definitionsName(app: string): string {
   return `${directoryShard(app).base}definitions`
 }
 
-function definitionRequests(app: string, definitions: Readonly<Record<string, GuardDefinition>>): Request[] {
-  const pairs = Object.entries(definitions).flatMap(([task, each]) => [task, JSON.stringify(each)])
-  return pairs.length === 0 ? [] : [{ command: 'HSET', args: [definitionsName(app), ...pairs] }]
+function definitionRequests(app: string, definitions: Readonly<Record<string, GuardDefinition | null>>): Request[] {
+  const told = Object.entries(definitions)
+  const pairs = told.flatMap(([task, each]) => (each ? [task, JSON.stringify(each)] : []))
+  const gone = told.flatMap(([task, each]) => (each ? [] : [task]))
+  const name = definitionsName(app)
+  return [
+    ...(pairs.length === 0 ? [] : [{ command: 'HSET', args: [name, ...pairs] }]),
+    ...(gone.length === 0 ? [] : [{ command: 'HDEL', args: [name, ...gone] }]),
+  ]
 }

@@ -1,7 +1,9 @@
 import type { Command } from 'commander'
 import { formatDuration } from '../lock/duration.js'
 import type { WorkerRow } from '../lock/lock-store.js'
+import { differingGuards } from '../task-base/differing-guard.js'
 import { WORKER_DEAD_MS } from '../task-base/locks.js'
+import { differingText } from './app-log.js'
 import { EXIT, type ExitCode } from './exit.js'
 import { print, say, terminalWidth } from './print.js'
 import { addCommand, exiting, type GlobalFlags } from './program.js'
@@ -35,6 +37,7 @@ async function status(flags: StatusFlags): Promise<ExitCode> {
     else if (workers.length > 0)
       await print(new Table(HEADER, terminalWidth()).lines(workers.map((each) => cells(each, now))))
     else say('no worker runs; start one with beatlock -A ./app.js worker.')
+    for (const each of differingGuards(rows, now)) say(differingText(each))
     return EXIT.done
   })
 }

@@ -214,6 +214,8 @@ export interface WorkerRow {
   readonly pid: number
   readonly queues: readonly string[]
   readonly tasks: readonly string[]
+  /** By task, how it is guarded: a mark that is the same where the definition is. */
+  readonly guards: Readonly<Record<string, string>>
   readonly version: string
   readonly concurrency: number
   /** Epoch ms. */
@@ -461,7 +463,8 @@ export interface LockStore {
    * answers how to stop.
    */
   listen(topic: Topic, look: () => void): () => void
-  define(definitions: Readonly<Record<string, GuardDefinition>>): Promise<void>
+  /** Tells publishers how tasks are guarded; null: this task has no lock (any more). */
+  define(definitions: Readonly<Record<string, GuardDefinition | null>>): Promise<void>
   definition(task: string): Promise<GuardDefinition | null>
   readonly dead: DeadLetterStore
   /** Forgets everything of this app: locks, parked calls, outcomes, definitions, dead letters. For tests and the demo's end. */

@@ -57,7 +57,6 @@ export interface AppOverrides {
 /** Where an app says which version of this package it is of. */
 export const APP_VERSION = Symbol.for('beatlock.app')
 const DEFAULT_QUEUE = 'default'
-const DEFAULT_RETRIES = 3
 
 /** Tasks, timetable and servers of one application. Reads its options once; connects at the first call. */
 export class App {
@@ -272,11 +271,11 @@ export class App {
   }
 
   /** @internal What this app's workers tell publishers. */
-  guardDefinitions(): Record<string, GuardDefinition> {
-    const guarded = [...this.tasks.values()].flatMap((task) =>
-      task.guard ? [[task.name, asGuardDefinition(task, task.guard)] as const] : [],
+  guardDefinitions(): Record<string, GuardDefinition | null> {
+    const told = [...this.tasks.values()].map(
+      (task) => [task.name, task.guard ? asGuardDefinition(task, task.guard) : null] as const,
     )
-    return Object.fromEntries(guarded)
+    return Object.fromEntries(told)
   }
 
   /** @internal */
@@ -325,7 +324,7 @@ export class App {
       params: definition?.params ?? null,
       defaults: definition?.defaults ?? null,
       guard,
-      maxRetries: DEFAULT_RETRIES,
+      maxRetries: null,
     }
   }
 

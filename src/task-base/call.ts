@@ -34,7 +34,8 @@ export interface CallOptions {
 export interface CallTarget extends Signature {
   /** Null: no lock. Undefined: unknown here, to be guarded at delivery. */
   readonly guard: Guard | null | undefined
-  readonly maxRetries: number
+  /** Null: unknown here. */
+  readonly maxRetries: number | null
 }
 
 export interface CallContext {

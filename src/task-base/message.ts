@@ -18,8 +18,8 @@ export interface Message {
   readonly publishedAt: number
   readonly notBefore: number | null
   readonly expiresAt: number | null
-  /** How often the task may ask for a retry. */
-  readonly maxRetries: number
+  /** How often the task may ask for a retry; null: as often as its own code says. */
+  readonly maxRetries: number | null
   /** How long the result is kept, in ms. */
   readonly resultMs: number
   readonly lock: MessageLock

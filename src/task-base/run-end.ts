@@ -25,7 +25,7 @@ export async function finish(run: Run, granted: Granted, end: BodyEnd, ms: numbe
 }
 
 function runsAgain(run: Run, granted: Granted, end: BodyEnd): boolean {
-  if (end.end === 'retry') return granted.retries < run.message.maxRetries
+  if (end.end === 'retry') return granted.retries < (run.message.maxRetries ?? 0)
   return end.end === 'killed' && end.why !== 'time_limit' && end.why !== 'cancelled'
 }
 

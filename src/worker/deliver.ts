@@ -26,7 +26,7 @@ export function deliverTo(options: DeliverOptions): (message: Message) => Promis
   return (message) => {
     const task = tasks.get(message.task)
     if (!task) return unknownTask(ports, message)
-    const known = withLock(task, message)
+    const known = completed(task, message)
     if (known instanceof UsageError) {
       return endUnstarted(ports, message, { outcome: 'failed', code: 'BAD_ARGUMENTS', error: errorText(known) })
     }
@@ -37,11 +37,12 @@ export function deliverTo(options: DeliverOptions): (message: Message) => Promis
   }
 }
 
-/** The message with its key, computed here where its publisher could not. Why not, where its arguments give none. */
-function withLock(task: TaskDefinition, message: Message): Message | UsageError {
-  if (message.lock.known) return message
+/** The message with what its publisher could not know. Why not, where its arguments give no key. */
+function completed(task: TaskDefinition, message: Message): Message | UsageError {
+  const maxRetries = message.maxRetries ?? task.maxRetries
+  if (message.lock.known) return { ...message, maxRetries }
   try {
-    return { ...message, lock: lockAtDelivery(task, message) }
+    return { ...message, maxRetries, lock: lockAtDelivery(task, message) }
   } catch (error) {
     if (error instanceof UsageError) return error
     throw error

@@ -6,6 +6,7 @@ import { lockDelayMs } from '../lock/trust.js'
 import { packageVersion } from '../lock/version.js'
 import type { App } from '../task-base/app.js'
 import type { Connection } from '../task-base/connection.js'
+import { differingGuards, guardMarks } from '../task-base/differing-guard.js'
 import type { Consumer } from '../task-base/engine.js'
 import { publishPromotion, type Sweeper, startSweeper } from '../task-base/sweeper.js'
 import { answerCaller } from './caller-line.js'
@@ -91,7 +92,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     const pool = openPool(options, connection, keeper)
     undo.push(() => pool.close('now'))
     await pool.start()
-    await connection.store.define(app.guardDefinitions())
+    await tellGuards(options, connection)
     const cold = new AbortController()
     const underWay = { count: 0 }
     const sweeper = startSweeper(connection.sweep)
@@ -102,6 +103,17 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   } catch (error) {
     for (const step of undo.reverse()) await step().catch(() => undefined)
     throw error
+  }
+}
+
+/** Publishers without the code go by what is told here; who tells otherwise is named once. */
+async function tellGuards(options: WorkerOptions, { store }: Connection): Promise<void> {
+  const { app, name } = options
+  await store.define(app.guardDefinitions())
+  const now = await store.now()
+  const others = (await store.workers({ allApps: false })).filter((row) => row.name !== name)
+  for (const { task, workers } of differingGuards([...others, { ...rowOf(options), seenAt: now }], now)) {
+    if (workers.includes(name)) app.events.emit('guard:differs', { task, workers })
   }
 }
 
@@ -124,6 +136,7 @@ function rowOf({ app, name, queues, concurrency }: WorkerOptions): WorkerRow {
     pid: process.pid,
     queues,
     tasks: [...app.tasks.keys()],
+    guards: guardMarks(app.guardDefinitions()),
     version: packageVersion(),
     concurrency,
     startedAt: Date.now(),

@@ -130,6 +130,7 @@ describe('memory lock store', () => {
       pid: 1,
       queues: [],
       tasks: [],
+      guards: {},
       version: '0',
       concurrency: 1,
       startedAt: 0,

@@ -137,7 +137,7 @@ describe('the Postgres lock store', () => {
       (await admin.query(`select from beatlock.${table} where app = $1`, [scene.app])).rowCount
     await scene.acquire('a')
     await scene.release('a', await scene.running('a'))
-    const row = { name: 'w1', host: 'h', pid: 1, queues: [], tasks: [], version: '1', concurrency: 1 }
+    const row = { name: 'w1', host: 'h', pid: 1, queues: [], tasks: [], guards: {}, version: '1', concurrency: 1 }
     await scene.store.renew({ worker: { ...row, app: '', startedAt: 0, seenAt: 0 }, leases: [], acked: [] })
     const counts = async () => [await count('lock_key'), await count('lock_outcome'), await count('worker')]
 

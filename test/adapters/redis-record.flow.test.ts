@@ -228,7 +228,17 @@ async function fill(store: LockStore): Promise<void> {
     await store.advance(runStep(`a${n}`, { key }))
     await store.release({ ...releasing(`c${n}`, null), key })
   }
-  const worker = { app: 'shop', name: 'w1', host: 'h', pid: 1, queues: [], tasks: [], version: '0', concurrency: 1 }
+  const worker = {
+    app: 'shop',
+    name: 'w1',
+    host: 'h',
+    pid: 1,
+    queues: [],
+    tasks: [],
+    guards: {},
+    version: '0',
+    concurrency: 1,
+  }
   await store.renew({ worker: { ...worker, startedAt: 0, seenAt: 0 }, leases: [], acked: [] })
   const definition = { keys: null, params: null, defaults: null, limit: 1, mode: 'untilExecuted' } as const
   await store.define({

@@ -3,9 +3,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type App, Rejected, type Revoked, type TaskFailed } from '../../src/index.js'
+import { App, Rejected, type Revoked, type TaskFailed } from '../../src/index.js'
 import type { AppEvents } from '../../src/task-base/event.js'
 import { type RunningWorker, startWorker } from '../../src/worker/worker.js'
+import { runCommand } from '../cli/command.js'
 import type { BodyLine } from '../support/flow-app.js'
 import { startPostgres } from '../support/postgres-server.js'
 import { startRedis } from '../support/redis-server.js'
@@ -239,6 +240,43 @@ for (const [name, startServer] of Object.entries(PLACES)) {
         return result.outcome === 'published' ? result : undefined
       })
       assert.equal(await next.get({ timeout: '20s' }), 12)
+    })
+
+    it('[P12] a call by name takes its key at publish, by what the workers have told', async function () {
+      if (name === 'memory') this.skip()
+      const stranger = new App(app.name, { broker: server.url })
+      try {
+        const first = await stranger.sendTask('slow', [{ n: 14 }], { queue: 'nobody' })
+        const second = await stranger.sendTask('slow', [{ n: 14, ms: 1 }])
+        assert.deepEqual([first.outcome, second.outcome, second.holder?.id], ['published', 'rejected', first.id])
+        assert.equal((await flow.slow.delay({ n: 14 })).holder?.id, first.id)
+        const { value: lock } = await app.locks.list().next()
+        assert.equal(lock?.label, 'slow n=14')
+        await app.locks.clear(lock.key)
+      } finally {
+        await stranger.close()
+      }
+    })
+
+    it('names the tasks that its workers guard in different ways, once and in the status', async function () {
+      if (name === 'memory') this.skip()
+      const odd = new App(app.name, { broker: server.url })
+      odd.task('slow', { once: { keys: ['n'], overlap: 'raise' } }, async (_: { n: number }) => 0)
+      const found: AppEvents['guard:differs'][] = []
+      odd.on('guard:differs', (each) => found.push(each))
+      const settings = { module: MODULE, concurrency: 1, pool: 'prefork', queues: ['nobody'] } as const
+      const limits = { softTimeLimitMs: null, timeLimitMs: null }
+      const second = await startWorker({ app: odd, name: `w2@${name}`, ...settings, ...limits })
+      try {
+        assert.deepEqual(found, [{ task: 'slow', workers: [`w1@${name}`, `w2@${name}`] }])
+        const { store } = await app.connection()
+        await until(async () => (await store.workers({ allApps: false })).length === 2, { what: 'both workers' })
+        const { stderr } = await runCommand(['--app', app.name, '--broker', server.url, 'status'])
+        assert.match(stderr, /task slow is not guarded alike by w1@\S+, w2@\S+: calls by its name/)
+      } finally {
+        await second.stop('warm')
+        await (await app.connection()).store.define(app.guardDefinitions())
+      }
     })
 
     it('[P11] an id is a new call once its end is forgotten: with a lock, without one, and when it has to wait', async () => {

@@ -79,6 +79,16 @@ function leaseOf(runId: string): HeldLease {
 }
 
 function rowOf(name: string): WorkerRow {
-  const row = { app: 'keeper', name, host: 'h', pid: 1, queues: [], tasks: [], version: '0', concurrency: 1 }
+  const row = {
+    app: 'keeper',
+    name,
+    host: 'h',
+    pid: 1,
+    queues: [],
+    tasks: [],
+    guards: {},
+    version: '0',
+    concurrency: 1,
+  }
   return { ...row, startedAt: Date.now(), seenAt: 0 }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { openLockStore } from '../../adapters/memory/lock-store.js'
 import { memoryServer } from '../../adapters/memory/server.js'
-import { App } from '../../src/index.js'
+import { App, Task } from '../../src/index.js'
 import { createEmitter } from '../../src/lock/emit.js'
 import { resultValue } from '../../src/task-base/result.js'
 import type { ExecutionPorts } from '../../src/task-base/run.js'
@@ -23,6 +23,40 @@ describe('a delivery', () => {
     const { outcome } = await store.find(message.id, null)
     assert.equal(outcome?.code, 'BAD_ARGUMENTS')
     assert.throws(() => outcome && resultValue(outcome), /locked by feedId, which 1 argument without names cannot give/)
+    await app.close()
+  })
+
+  it('of a task that its publisher did not know is retried as often as the task says', async () => {
+    const app = new App('deliver', { broker: 'memory:' })
+    class Stubborn extends Task {
+      readonly name = 'stubborn'
+      override readonly maxRetries = 9
+      run(): void {}
+    }
+    app.register(Stubborn)
+    const ports: Partial<ExecutionPorts> = {
+      store: openLockStore({ server: memoryServer(), app: 'deliver' }),
+      events: createEmitter(),
+      worker: 'w1',
+      now: Date.now,
+      leaseMs: 5_000,
+      lockDelayMs: 1_000,
+      hold: () => 0n,
+      drop: () => {},
+      promote: async () => {},
+      run: async ({ message }) => ({ end: 'returned', result: String(JSON.parse(message).maxRetries) }),
+    }
+    const limits = { softTimeLimitMs: null, timeLimitMs: null }
+    const deliver = deliverTo({ tasks: app.tasks, ports: ports as ExecutionPorts, defaults: limits })
+    for (const [retries, expected] of [
+      [undefined, '9'],
+      [2, '2'],
+    ] as const) {
+      const options = retries === undefined ? {} : { retries }
+      const message = await app.message(await app.targetOf('elsewhere'), [], options)
+      await deliver({ ...message, task: 'stubborn', lock: { ...message.lock, overlap: 'allow' } })
+      assert.equal((await ports.store?.find(message.id, message.lock.key))?.outcome?.result, expected)
+    }
     await app.close()
   })
 })

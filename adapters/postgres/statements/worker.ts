@@ -5,10 +5,17 @@ select row, seen_at::double precision as seen_at from ${s}.worker
 
 export const leave = (s: string): string => `delete from ${s}.worker where app = $1 and name = $2`
 
-/** $2 tasks and $3 their definitions, in the order of tasks: two workers that define at once cannot deadlock. */
+/**
+ * $2 tasks and $3 their definitions (null: none), in the order of tasks: two workers that define at once cannot deadlock.
+ */
 export const define = (s: string): string => `
+with told as (select d.task, d.definition from unnest($2::text[], $3::text[]) as d (task, definition)),
+  gone as (
+    delete from ${s}.guard_definition g where (g.app, g.task) in (
+      select app, task from ${s}.guard_definition
+        where app = $1 and task in (select task from told where definition is null) order by task for update))
 insert into ${s}.guard_definition (app, task, definition)
-  select $1, d.task, d.definition from unnest($2::text[], $3::text[]) as d (task, definition) order by d.task
+  select $1, t.task, t.definition from told t where t.definition is not null order by t.task
   on conflict (app, task) do update set definition = excluded.definition
   where guard_definition.definition <> excluded.definition`
 

@@ -60,6 +60,10 @@ export function directoryContract(test: SceneTest): void {
     assert.equal((await scene.store.definition('feeds'))?.timeoutMs, 5_000)
     assert.equal((await scene.store.definition('other'))?.opaque, true)
     assert.equal(await scene.store.definition('nobody'), null)
+    await scene.store.define({ feeds: null, more: feeds, nobody: null })
+    assert.equal(await other.definition('feeds'), null)
+    assert.deepEqual(await other.definition('more'), feeds)
+    assert.equal((await other.definition('other'))?.opaque, true)
   })
 
   test("destroy forgets all of its app and nothing of another's", async (scene) => {
@@ -90,6 +94,7 @@ function workerRow(app: string, name: string): WorkerRow {
     pid: 42,
     queues: ['default'],
     tasks: ['suite.task'],
+    guards: { 'suite.task': '01234567' },
     version: '0.1.0',
     concurrency: 4,
     startedAt: 1_700_000_000_000,
