@@ -10,11 +10,13 @@ create function ${s}.renew_v1(p_app text, p_leases jsonb, p_acked jsonb, p_worke
 returns json language plpgsql set lock_timeout = '2s' as $$
 declare
   n bigint;
-  locked text[];
+  -- An object, since a look into an array of a thousand keys, for each of them, costs more than the renewal.
+  locked jsonb;
   renewed json;
 begin
   perform ${s}.require_read_committed_v1();
-  locked := ${s}.lock_keys_v1(p_app, array(select l->>'key' from jsonb_array_elements(p_leases) l), p_wait);
+  locked := (select coalesce(jsonb_object_agg(k, true), '{}') from unnest(
+    ${s}.lock_keys_v1(p_app, array(select l->>'key' from jsonb_array_elements(p_leases) l), p_wait)) k);
   n := ${s}.clock_v1();
 
   with asked as (
@@ -26,13 +28,13 @@ begin
     update ${s}.lock_call c set lease_ms = a.lease_ms, expires_at = n + a.lease_ms,
         due_at = n + a.lease_ms + c.lock_delay_ms
       from asked a
-      where c.app = p_app and c.key = a.key and c.place = a.place and c.key = any (locked)
+      where c.app = p_app and c.key = a.key and c.place = a.place and locked ? a.key
         and a.held = a.token and a.cancelled_how is null and a.expires_at > n
       returning a.ord
   )
   select coalesce(json_agg(case
       when p.ord is not null then json_build_object('outcome', 'renewed', 'expiresAt', n + a.lease_ms)
-      when not a.key = any (locked) and exists (select from ${s}.lock_key k where k.app = p_app and k.key = a.key)
+      when not locked ? a.key and exists (select from ${s}.lock_key k where k.app = p_app and k.key = a.key)
         then json_build_object('outcome', 'busy')
       when a.held > a.token then json_build_object('outcome', 'lost', 'reason', 'taken')
       when a.held = a.token and a.cancelled_how is not null
