@@ -3,7 +3,16 @@ import { Client } from 'pg'
 import { openLockStore, type PostgresOptions } from '../../adapters/postgres/index.js'
 import { lockKey } from '../../src/lock/key.js'
 import type { LockStore } from '../../src/lock/lock-store.js'
-import { acquiring, KEY, type Scene, sceneOf, termsOf } from '../contract/lock-store/scene.js'
+import {
+  acquiring,
+  KEY,
+  releasing,
+  renewal,
+  runStep,
+  type Scene,
+  sceneOf,
+  termsOf,
+} from '../contract/lock-store/scene.js'
 import { type PostgresServer, startPostgres } from '../support/postgres-server.js'
 import { until } from '../support/until.js'
 import { benchOf, freshOptions } from './postgres-bench.js'
@@ -55,6 +64,37 @@ describe('the Postgres lock store', () => {
         ).rowCount,
       { what: `${what} to wait for a lock` },
     )
+
+  it('finds a key by its name, never among all that its app has, also while the tables are young', async () => {
+    const store = await openLockStore(freshOptions(server, { schema: 'young', poolSize: 1 }))
+    for (let n = 0; n < 20; n += 1) {
+      const key = lockKey('suite.task', `[${n}]`)
+      await store.acquire(acquiring('a', { key }))
+      await store.acquire(acquiring('b', { key, whenHeld: { do: 'park', capacity: 1, keep: 'first' } }))
+      await store.confirm([{ key, messageId: 'a', round: 1 }])
+      const run = await store.advance(runStep('a', { key }))
+      assert.ok(run.outcome === 'granted')
+      await store.renew({ worker: null, leases: [{ ...renewal('a', run.token), key }], acked: [] })
+      await store.release(releasing('a', run.token, { key }))
+    }
+    await store.close()
+    const scans = async (): Promise<Record<string, number>> => {
+      const { rows } = await watcher.query<{ name: string; scans: number }>(
+        "select indexrelname as name, idx_scan::int as scans from pg_stat_user_indexes where schemaname = 'young'",
+      )
+      return Object.fromEntries(rows.map(({ name, scans }) => [name, scans]))
+    }
+    const seen = await until(
+      async () => {
+        const now = await scans()
+        return (now['lock_call_pkey'] ?? 0) > 0 ? now : undefined
+      },
+      { what: 'the closed session to tell what it scanned' },
+    )
+    for (const name of ['lock_call_due', 'lock_outcome_due', 'lock_key_used', 'lock_event_due']) {
+      assert.equal(seen[name], 0, name)
+    }
+  })
 
   it('[P18] a call parked while a release runs is never lost', async () => {
     const other = await scene.another()

@@ -20,7 +20,7 @@ begin
   perform ${s}.require_read_committed_v1();
   for k in
     select l.key from ${s}.lock_key l where l.app = p_app and l.key in (
-        (select c.key from ${s}.lock_call c where c.app = p_app and c.stage <> 'parked' and c.due_at <= n
+        (select c.key from ${s}.lock_call c where c.app = p_app and c.stage <> 'parked' and c.due_at > 0 and c.due_at <= n
           order by c.due_at limit p_limit)
         union all (select u.key from ${s}.lock_key u where u.app = p_app and u.unsettled limit p_limit))
       order by l.key for no key update skip locked
@@ -59,7 +59,8 @@ declare
   private_too text[];
 begin
   with due as (
-    select o.ctid from ${s}.lock_outcome o where o.app = p_app and greatest(o.keep_until, o.result_until) <= n
+    select o.ctid from ${s}.lock_outcome o where o.app = p_app and o.keep_until > 0
+        and greatest(o.keep_until, o.result_until) <= n
       order by greatest(o.keep_until, o.result_until) limit 1000 for update skip locked
   ), gone as (
     delete from ${s}.lock_outcome o where o.ctid = any (array(select ctid from due)) returning o.key
@@ -67,7 +68,7 @@ begin
   select array_agg(key) into private from gone where key ~ ':~[^:]*$';
   with gone as (
     delete from ${s}.lock_event e where e.ctid = any (array(
-      select ctid from ${s}.lock_event where app = p_app and at <= n - ${HISTORY_MS} order by at limit 1000
+      select ctid from ${s}.lock_event where app = p_app and at > 0 and at <= n - ${HISTORY_MS} order by at limit 1000
         for update skip locked))
       returning e.key
   )
@@ -78,7 +79,7 @@ begin
       where k.app = p_app and k.key = any (private || private_too) and ${s}.is_idle_v1(k) for update skip locked));
   delete from ${s}.lock_key l where l.ctid = any (array(
     select k.ctid from ${s}.lock_key k
-      where k.app = p_app and k.used_on < current_date - 7 and ${s}.is_idle_v1(k)
+      where k.app = p_app and k.used_on > '2000-01-01' and k.used_on < current_date - 7 and ${s}.is_idle_v1(k)
       order by k.used_on limit 200 for update skip locked));
   delete from ${s}.worker where app = p_app and seen_at < n - 86400000;
   delete from ${s}.listener where app = p_app and until <= n;

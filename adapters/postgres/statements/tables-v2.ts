@@ -29,4 +29,4 @@ create table ${s}.lock_event (
   v smallint not null default 1,
   primary key (app, key, place)
 );
-create index lock_event_due on ${s}.lock_event (app, at);`
+create index lock_event_due on ${s}.lock_event (app, at) where at > 0;`

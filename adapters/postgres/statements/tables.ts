@@ -3,6 +3,9 @@
  * parked call whose turn comes is one update. `place` is the order within a key: of grants for holders, of arrival for
  * parked calls. Instants are epoch ms by this server's clock; messages, results and definitions are JSON as text, since
  * jsonb refuses `\u0000` and forgets the order of names.
+ *
+ * An index by instant has a condition that is always true, and only what looks for what is due states it. Without it a
+ * young table, of which nothing is known yet, is searched for one key by all that the app has; a session keeps that plan.
  */
 export const tables = (s: string): string => `
 -- Not IF NOT EXISTS, which asks for the right to create even where an administrator made the schema.
@@ -24,7 +27,7 @@ create table ${s}.lock_key (
   v smallint not null default 1,
   primary key (app, key)
 );
-create index lock_key_used on ${s}.lock_key (app, used_on);
+create index lock_key_used on ${s}.lock_key (app, used_on) where used_on > '2000-01-01';
 
 create table ${s}.lock_call (
   app text collate "C" not null,
@@ -62,7 +65,7 @@ create table ${s}.lock_call (
   v smallint not null default 1,
   primary key (app, key, message_id, round)
 );
-create index lock_call_due on ${s}.lock_call (app, due_at) where stage <> 'parked';
+create index lock_call_due on ${s}.lock_call (app, due_at) where stage <> 'parked' and due_at > 0;
 create index lock_call_message on ${s}.lock_call (app, message_id);
 
 create table ${s}.lock_outcome (
@@ -82,7 +85,7 @@ create table ${s}.lock_outcome (
   v smallint not null default 1,
   primary key (app, key, message_id, round)
 );
-create index lock_outcome_due on ${s}.lock_outcome (app, greatest(keep_until, result_until));
+create index lock_outcome_due on ${s}.lock_outcome (app, greatest(keep_until, result_until)) where keep_until > 0;
 create index lock_outcome_message on ${s}.lock_outcome (app, message_id);
 
 create table ${s}.worker (
