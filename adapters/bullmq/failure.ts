@@ -1,4 +1,4 @@
-import { BeatlockError, BrokerUnavailable } from '../../src/lock/error.js'
+import { BeatlockError, BrokerUnavailable, UsageError } from '../../src/lock/error.js'
 
 const SOCKET = /^(ENOENT|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|EACCES)$/
 /** Postgres: connection errors, out of resources, shutting down, cancelled, a standby, wrong login or database. */
@@ -13,6 +13,25 @@ export function asBrokerError(server: string, error: unknown): unknown {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   if (!SOCKET.test(code) && !POSTGRES.test(code) && !TEXT.test(error.message)) return error
   return new BrokerUnavailable(server, error.message === '' ? code : error.message, error)
+}
+
+/** What is wrong with the URL, by Postgres' code or the first words of Redis. */
+const CURES: readonly (readonly [RegExp, string])[] = [
+  [
+    /^3D000|^ERR (DB index is out of range|invalid DB index)/,
+    'it has no such database; name another in the broker URL',
+  ],
+  [/^28|^(NOAUTH|WRONGPASS)/, "it refuses the broker URL's user or password, or misses them"],
+  [/^NOPERM/, "the broker URL's user lacks a permission that BullMQ needs"],
+]
+
+/** At opening, a wrong login or database is the caller's mistake: waiting does not mend it. */
+export function asOpeningError(server: string, error: unknown): unknown {
+  if (error instanceof BeatlockError || !(error instanceof Error)) return error
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  const cure = CURES.find(([sign]) => sign.test(code) || sign.test(error.message))?.[1]
+  if (cure === undefined) return asBrokerError(server, error)
+  return new UsageError(`${server}: ${cure} (--broker, BEATLOCK_BROKER or the app's broker).`, { cause: error })
 }
 
 /** The promise's value; rejects as timed out when that takes longer. Leaves no timer. */

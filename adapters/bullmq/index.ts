@@ -4,7 +4,7 @@ import type { ConsumeOptions, Consumer, Engine } from '../../src/task-base/engin
 import type { Message } from '../../src/task-base/message.js'
 import { type Backend, COMMAND_TIMEOUT_MS, JOB_OPTIONS } from './backend.js'
 import { startConsumer } from './consumer.js'
-import { asBrokerError, within } from './failure.js'
+import { asBrokerError, asOpeningError, within } from './failure.js'
 import { type JobData, jobData } from './job.js'
 import { jobId, jobName } from './names.js'
 import { type PostgresPlace, postgresBackend } from './postgres-backend.js'
@@ -26,7 +26,10 @@ const STATES: Readonly<Record<string, EngineState>> = {
   completed: 'finished',
 }
 
-/** Messages on BullMQ, over Redis or over Postgres: the same code. @throws BrokerUnavailable */
+/**
+ * Messages on BullMQ, over Redis or over Postgres: the same code.
+ * @throws BrokerUnavailable; UsageError where the server refuses the login or has no such database
+ */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { app, server } = options
   // What happens between commands is told by the commands that fail.
@@ -40,7 +43,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     await backend.ready()
   } catch (error) {
     await engine.close()
-    throw asBrokerError(server, error)
+    throw asOpeningError(server, error)
   }
   return engine
 }

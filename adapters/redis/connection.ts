@@ -42,6 +42,7 @@ const COMMAND_TIMEOUT_MS = 3_000
 export class Connection {
   readonly server: string
   readonly #redis: Redis
+  readonly #db: number
   readonly #timeoutMs: number
   #trouble: Error | undefined
   #closed = false
@@ -52,6 +53,7 @@ export class Connection {
     this.server = server
     this.#timeoutMs = commandTimeoutMs
     this.#redis = clientOf(url, commandTimeoutMs)
+    this.#db = this.#redis.options.db ?? 0
     this.#redis.on('error', (error: Error) => {
       this.#trouble = error
     })
@@ -67,7 +69,7 @@ export class Connection {
       // The first attempt alone: a server that is not there is said at once; who wants to wait opens again.
       await this.#redis.connect()
       await this.#ready()
-      await checkServer(this)
+      await checkServer(this, this.#db)
     } catch (error) {
       await this.close()
       throw isCredentials(this.#trouble)

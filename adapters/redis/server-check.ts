@@ -1,4 +1,4 @@
-import { UsageError } from '../../src/lock/error.js'
+import { ServerUnavailable, UsageError } from '../../src/lock/error.js'
 
 const OLDEST = { major: 6, minor: 2 }
 
@@ -13,7 +13,8 @@ interface Server {
  *
  * @throws UsageError with advice
  */
-export async function checkServer(connection: Server): Promise<void> {
+export async function checkServer(connection: Server, db: number): Promise<void> {
+  if (db !== 0) await checkDatabase(connection, db)
   const [info, policy] = await Promise.all([
     allowed(connection, 'INFO', ['server']),
     allowed(connection, 'CONFIG', ['GET', 'maxmemory-policy']),
@@ -25,6 +26,22 @@ export async function checkServer(connection: Server): Promise<void> {
     `${connection.server} evicts any key when its memory is full (maxmemory-policy ${eviction}), locks included. ` +
       "Set 'noeviction' or a 'volatile-' policy, or keep the locks on a server of their own (locks.url).",
   )
+}
+
+/** The client takes a refused SELECT for an event and goes on in database 0. */
+async function checkDatabase(connection: Server, db: number): Promise<void> {
+  try {
+    await connection.ask({ command: 'SELECT', args: [String(db)] })
+  } catch (error) {
+    if (error instanceof ServerUnavailable) throw error
+    const advice = 'name another in the URL of --locks or --broker, or 0'
+    throw new UsageError(
+      `${connection.server} has no database ${db} for us (${(error as Error).message}); ${advice}.`,
+      {
+        cause: error,
+      },
+    )
+  }
 }
 
 function checkVersion(server: string, info: string): void {

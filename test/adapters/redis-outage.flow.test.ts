@@ -121,6 +121,14 @@ describe('a Redis that fails', () => {
     await right.close()
   })
 
+  it('that has no database of that number is refused at opening: the client would go on in another', async () => {
+    await assert.rejects(open(`${server.url.replace(/\/0$/, '')}/99`), (error) => {
+      return error instanceof UsageError && /no database 99 .*--locks/.test(error.message)
+    })
+    const seventh = await open(`${server.url.replace(/\/0$/, '')}/7`)
+    await seventh.close()
+  })
+
   it('[P24] that is not there is unavailable at opening and leaves nothing behind', async () => {
     await server.stop()
     await assert.rejects(open(server.url), unavailable(/ECONNREFUSED/))
