@@ -35,6 +35,10 @@ export interface Connection extends Caller {
 /** How long a definition told by workers is believed before it is read again. */
 const DEFINITION_MS = 5_000
 
+const CLOCK_LOOK_MS = 1_000
+/** In looks. */
+const SAMPLE_EVERY = 60
+
 export async function openConnection(
   servers: Servers,
   options: { readonly resultMs: number; readonly events: Emitter<AppEvents> },
@@ -50,7 +54,7 @@ export async function openConnection(
     await servers.close().catch(() => undefined)
     throw error
   })
-  const stopSampling = every(60_000, () => sample().catch(() => undefined))
+  const stopSampling = keepSampled(clock, () => sample().catch(() => undefined))
   const now = (): number => clock.now()
   const sweep: SweepPorts = { store, engine, now, resultMs, events }
   const confirmations = new Confirmations(store, (error) => events.emit('trouble', { where: 'confirmation', error }))
@@ -113,7 +117,14 @@ function remembered(read: (task: string) => Promise<GuardDefinition | null>): Ca
   }
 }
 
-function every(ms: number, step: () => unknown): () => void {
-  const timer = setInterval(step, ms).unref()
+/** Asks for the store's time once a minute, and as soon as this machine woke from its sleep. */
+function keepSampled(clock: ServerClock, sample: () => Promise<void>): () => void {
+  let looks = 0
+  const timer = setInterval(() => {
+    looks = clock.doubtful ? SAMPLE_EVERY : looks + 1
+    if (looks < SAMPLE_EVERY) return
+    looks = 0
+    void sample()
+  }, CLOCK_LOOK_MS).unref()
   return () => clearInterval(timer)
 }
