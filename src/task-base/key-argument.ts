@@ -64,11 +64,16 @@ function keyParts(task: Signature, guard: Guard, args: readonly unknown[]): unkn
   const named = argumentsByName(task, args)
   if (guard.keys === null) return named ?? args
   if (!named && guard.keys.length > 0 && args.length > 0) refuseNameless(task, guard.keys, args.length)
-  const parts: Record<string, unknown> = {}
-  for (const name of guard.keys) {
-    if (named?.[name] !== undefined) parts[name] = named[name]
-  }
-  return parts
+  return Object.fromEntries(guard.keys.map((name) => [name, named?.[name] ?? absent(task, name, named)]))
+}
+
+/** Null is a value like any other. Calls that leave a key argument out would all share one key, and stop each other. */
+function absent(task: Signature, name: string, named: Readonly<Record<string, unknown>> | undefined): null {
+  if (named?.[name] === null) return null
+  const place = task.params === null ? '' : ` (argument ${task.params.indexOf(name) + 1})`
+  throw new UsageError(
+    `task '${task.name}' is locked by ${name}, which this call does not give${place}; pass it, or declare defaults = { ${name}: … } for calls without it.`,
+  )
 }
 
 /** Calls whose key arguments cannot be found would all share one key, and stop each other. */

@@ -21,7 +21,10 @@ export type { Mode } from '../lock/mode.js'
 /** How a task is guarded. */
 export interface Once<A extends readonly never[] | readonly unknown[] = readonly never[], K extends string = string>
   extends CallOnce {
-  /** Names of the arguments that make the key; all if absent, none (`[]`) for one lock per task. */
+  /**
+   * Names of the arguments that make the key; all if absent, none (`[]`) for one lock per task. A call that leaves one
+   * out is refused, unless the task's `defaults` give it.
+   */
   readonly keys?: readonly K[]
   /** Computes what makes the key instead: any JSON value. Excludes `keys`. */
   readonly key?: (...args: A extends readonly never[] ? never[] : [...A]) => unknown

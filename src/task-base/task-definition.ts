@@ -33,11 +33,13 @@ export function readTask(taskClass: new () => Task): TaskDefinition {
   refuseNearMisses(name, prototype)
   const once: unknown = 'once' in prototype ? prototype.once : undefined
   const params = readParams(name, prototype.params)
+  const guard = once === undefined ? null : readGuard(name, once)
+  refuseUnknownKeys(name, params, guard)
   const definition = {
     name,
     params,
     defaults: readDefaults(name, prototype.defaults),
-    guard: once === undefined ? null : readGuard(name, once),
+    guard,
     maxRetries: readRetries(name, prototype.maxRetries),
     timeLimitMs: readLimit(name, 'timeLimit', prototype.timeLimit),
     softTimeLimitMs: readLimit(name, 'softTimeLimit', prototype.softTimeLimit),
@@ -79,6 +81,14 @@ function readParams(task: string, params: unknown): readonly string[] | null {
   throw new UsageError(
     `task '${task}': params must be an array of different argument names, got ${JSON.stringify(params)}.`,
   )
+}
+
+/** No call could give such a key. */
+function refuseUnknownKeys(task: string, params: readonly string[] | null, guard: Guard | null): void {
+  for (const key of guard?.keys ?? []) {
+    if (params === null || params.includes(key)) continue
+    throw new UsageError(`task '${task}': once.keys names '${key}', which params lacks${suggest(key, params) || '.'}`)
+  }
 }
 
 function readDefaults(task: string, defaults: unknown): TaskDefinition['defaults'] {

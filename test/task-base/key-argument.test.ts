@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import { App } from '../../src/index.js'
 import { boundArguments, keyOf, namedArguments } from '../../src/task-base/key-argument.js'
 import { readGuard } from '../../src/task-base/once.js'
 
@@ -45,7 +46,34 @@ describe('keys of calls', () => {
     assert.throws(() => key(plain, once, [7]), /locked by feedId, .* 1 argument without names .* pass one object/)
     assert.throws(() => key(plain, once, [{ feedId: 7 }, 8]), /2 arguments without names/)
     assert.throws(() => key(positional, { keys: ['day'] }, ['d', true, 3]), /takes at most 2: day, force/)
-    assert.equal(key(plain, once, []), key(plain, once, [{}]))
+  })
+
+  it('refuses a call that leaves out a declared key argument without a default, by its name', () => {
+    const once = { keys: ['feedId', 'tenant'] }
+    const cure = /locked by feedId, which this call does not give; pass it, or declare defaults = \{ feedId: … \}/
+    for (const args of [[], [{}], [{ tenant: 1 }], [{ feedId: undefined, tenant: 1 }]]) {
+      assert.throws(() => key(plain, once, args), cure)
+    }
+    assert.throws(() => key(plain, once, [{ feedId: 1 }]), /locked by tenant/)
+    assert.throws(() => key(positional, { keys: ['day'] }, []), /locked by day, .* \(argument 1\)/)
+    const byBoth = { ...positional, params: ['day', 'to', 'force'] }
+    assert.throws(() => key(byBoth, { keys: ['day', 'to'] }, ['d']), /locked by to, .* \(argument 2\)/)
+  })
+
+  it('refuses a task whose keys its params lack, with a guess', () => {
+    const app = new App('keys', { broker: 'memory:' })
+    const options = { params: ['day', 'to'], once: { keys: ['dya' as 'day'] } } as const
+    const register = () => app.task('report', options, (day: string, to: string) => day + to)
+    assert.throws(register, /task 'report': once\.keys names 'dya', which params lacks; did you mean "day"/)
+  })
+
+  it('takes null for a value of a key argument, and a default for one that is left out', () => {
+    const once = { keys: ['feedId'] }
+    assert.notEqual(key(plain, once, [{ feedId: null }]), key(plain, once, [{ feedId: 0 }]))
+    const byFull = { keys: ['full'] }
+    assert.equal(key(full, byFull, [{ feedId: 7 }]), key(full, byFull, [{ feedId: 8, full: false }]))
+    assert.equal(key(full, byFull, []), key(full, byFull, [{ full: false }]))
+    assert.equal(key(positional, { keys: ['force'] }, ['d']), key(positional, { keys: ['force'] }, ['d', false]))
   })
 
   it('is one for the task with keys: []', () => {
