@@ -1,5 +1,6 @@
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import { DelayedError, type Job, WaitingError, Worker } from 'bullmq'
+import { UsageError } from '../../src/lock/error.js'
 import type { ConsumeOptions, Consumer, Verdict } from '../../src/task-base/engine.js'
 import { decodeMessage, type Message } from '../../src/task-base/message.js'
 import { type Backend, COMMAND_TIMEOUT_MS, type ConsumerBackend } from './backend.js'
@@ -21,6 +22,7 @@ interface Consuming {
 const REJECTED: Verdict = { verdict: 'putBack', delayMs: 5_000 }
 /** A message of a version, or of a program, that this process does not know: another may. */
 const UNKNOWN_PUT_BACK_MS = 30_000
+const UNREADABLE_GIVE_UP_MS = 3_600_000
 /** BullMQ fails a job that stalls more often than this without calling anyone; our record counts deliveries itself. */
 const NEVER = 1_000_000_000
 /** Seconds an idle worker blocks before it looks again: its wake-up for a delayed job is sometimes missed (measured). */
@@ -114,7 +116,7 @@ class BullConsumer implements Consumer {
     worker.on('error', this.#trouble)
     worker.on('completed', (job) => {
       const message = messageOf(job)
-      if (message) acknowledged(message)
+      if (!(message instanceof Error)) acknowledged(message)
     })
     // Should BullMQ ever give a job up by its own rules, it goes back: what ends a message is in the lock's record.
     worker.on('failed', (job, error) => {
@@ -127,15 +129,21 @@ class BullConsumer implements Consumer {
   /** Ends in null, which acknowledges, or in BullMQ's mark for "moved already": anything else would fail the job. */
   async #process(job: ParcelJob, token: string | undefined): Promise<null> {
     const message = messageOf(job)
-    if (!message) {
-      this.#trouble(new Error(`job ${job.id} of queue ${job.queueName} is no message that this process can read`))
-      return this.#putBack(job, token, UNKNOWN_PUT_BACK_MS)
-    }
+    if (message instanceof Error) return this.#leave(job, token, message)
     // A worker that waited for work when it was paused takes one more all the same.
     if (!(await this.#places.take(PLACE_PATIENCE_MS))) return this.#giveBack(job, token)
     const verdict = await this.#deliver(message)
     this.#places.give()
     return verdict.verdict === 'ack' ? null : this.#putBack(job, token, verdict.delayMs)
+  }
+
+  /** For a worker that can read it. What no version could is dropped in the end. */
+  async #leave(job: ParcelJob, token: string | undefined, error: Error): Promise<null> {
+    const version = error instanceof UsageError && error.data['version'] !== undefined
+    const drop = !version && Date.now() - job.timestamp > UNREADABLE_GIVE_UP_MS
+    const then = drop ? 'dropped, since nobody could read it for an hour' : 'put back'
+    this.#trouble(new Error(`job ${job.id} of queue ${job.queueName} is ${then}: ${error.message}`, { cause: error }))
+    return drop ? null : this.#putBack(job, token, UNKNOWN_PUT_BACK_MS)
   }
 
   async #deliver(message: Message): Promise<Verdict> {
@@ -177,10 +185,11 @@ async function settledWithin(ms: number, promise: Promise<unknown>): Promise<voi
   await within(ms, promise).catch(() => undefined)
 }
 
-function messageOf(job: ParcelJob): Message | undefined {
+function messageOf(job: ParcelJob): Message | Error {
   try {
-    return decodeMessage(job.data.body)
-  } catch {
-    return undefined
+    // Another program's job may carry anything.
+    return decodeMessage((job.data as JobData | null)?.body ?? '')
+  } catch (error) {
+    return error as Error
   }
 }

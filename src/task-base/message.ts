@@ -61,13 +61,37 @@ export function encodeMessage(message: Message): string {
   return text
 }
 
-/** @throws UsageError for text that is no message of a version this process knows. */
+/**
+ * @throws UsageError for text that is no message of a version this process knows. With `version` in its data, another
+ * process may know it; else nobody can ever read it.
+ */
 export function decodeMessage(text: string): Message {
   const message = parse(text)
-  if (message?.v !== 1) {
-    throw new UsageError(`a message of an unknown version arrived (v: ${String(message?.v)}); this process reads v 1.`)
-  }
+  if (message?.v !== 1) throw unknownVersion(message?.v)
+  const lacks = FIELDS.find(([, fits]) => !fits(message))
+  if (lacks) throw new UsageError(`half a message arrived: its ${lacks[0]} is missing or of another kind.`)
   return message
+}
+
+/** What no step could do without. A whole message has more, which its publisher wrote in the same breath. */
+const FIELDS: readonly (readonly [name: string, fits: (message: Message) => boolean])[] = [
+  ['id', ({ id }) => typeof id === 'string'],
+  ['task', ({ task }) => typeof task === 'string'],
+  ['args', ({ args }) => Array.isArray(args)],
+  ['queue', ({ queue }) => typeof queue === 'string'],
+  ['round', ({ round }) => typeof round === 'number'],
+  ['publishedAt', ({ publishedAt }) => typeof publishedAt === 'number'],
+  ['lock', ({ lock }) => typeof lock === 'object' && lock !== null],
+  ['lock.key', ({ lock }) => typeof lock.key === 'string'],
+  ['lock.label', ({ lock }) => typeof lock.label === 'string'],
+]
+
+function unknownVersion(v: unknown): UsageError {
+  const version = typeof v === 'number' || typeof v === 'string' ? v : undefined
+  const what =
+    version === undefined ? 'something that is no message' : `a message of an unknown version (v: ${version})`
+  const data = version === undefined ? {} : { version }
+  return new UsageError(`${what} arrived; this process reads v 1.`, { data })
 }
 
 function parse(text: string): Message | undefined {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { App } from '../../src/index.js'
+import { messageText } from '../worker/fixture/body.js'
 
 describe('a body', () => {
   it('fails with a result that no server should keep: written down again and again, it would hold its key', async () => {
@@ -7,7 +8,7 @@ describe('a body', () => {
     app.task('big', {}, (length: number) => 'x'.repeat(length))
     const run = (length: number) =>
       app.execute({
-        message: JSON.stringify({ v: 1, task: 'big', args: [length], lock: {} }),
+        message: messageText('big', [length]),
         token: null,
         deliveries: 1,
         retries: 0,
