@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { ScheduleStore } from './beat/schedule-store.js'
 import type { Barrier } from './lock/barrier.js'
 import { UsageError } from './lock/error.js'
@@ -15,6 +16,8 @@ export interface Servers {
   readonly lockStore: LockStore
   readonly engine: Engine
   readonly scheduleStore: ScheduleStore
+  /** Where the timetable is, as shown to people: the locks' server, or a file. */
+  readonly schedule: string
   /** How the keeper thread opens the lock store; undefined for `memory:`, which lives in this process. */
   readonly lockSource: LockSource | undefined
   /** How children reach the very same servers; undefined for `memory:`. */
@@ -30,6 +33,8 @@ export interface ConnectOptions {
   readonly broker: string | undefined
   /** Undefined: BEATLOCK_LOCKS, then the broker's. */
   readonly locks: string | undefined
+  /** Where the timetable is: undefined: on the locks' server; or `file:PATH`. */
+  readonly schedule?: string | undefined
   readonly barrier: 'auto' | 'none'
   /** Folder of a bare `embedded:`; undefined: `.beatlock` beside the nearest package.json from the working folder up. */
   readonly embeddedDir: string | undefined
@@ -110,6 +115,7 @@ async function connectMemory(options: ConnectOptions, broker: string, locks: str
   return {
     broker: 'memory:',
     locks: 'memory:',
+    schedule: 'memory:',
     ...memory,
     lockSource: undefined,
     forChildren: undefined,
@@ -141,6 +147,7 @@ async function connectServers(
   urls: { broker: string; locks: string },
   keep: Keep,
 ): Promise<Omit<Servers, 'close'>> {
+  const file = readFileUrl(options.schedule)
   const broker = await placeOf(urls.broker, options, keep)
   const locks = urls.locks === urls.broker ? broker : await placeOf(urls.locks, options, keep)
   const engine = keep(await openEngineAt(broker, options))
@@ -151,7 +158,12 @@ async function connectServers(
     locks: locks.shown,
     engine,
     lockStore: keep((await adapter.openLockStore(lockOptions)) as LockStore),
-    scheduleStore: keep((await adapter.openScheduleStore(lockOptions)) as ScheduleStore),
+    schedule: file === undefined ? locks.shown : `file:${file}`,
+    scheduleStore: keep(
+      file === undefined
+        ? ((await adapter.openScheduleStore(lockOptions)) as ScheduleStore)
+        : await openFile(options.app, file),
+    ),
     lockSource: { module: module.href, options: lockOptions },
     forChildren: urls,
     openBarrier: async (worker) =>
@@ -159,6 +171,20 @@ async function connectServers(
         ? ((await adapter.openBarrier({ ...lockOptions, name: worker })) as Barrier)
         : undefined,
   }
+}
+
+/** The path of `file:PATH`. @throws UsageError for anything else */
+export function readFileUrl(url: string | undefined): string | undefined {
+  if (url === undefined) return undefined
+  if (/^file:./.test(url)) return resolve(url.startsWith('file://') ? fileURLToPath(url) : url.slice('file:'.length))
+  throw new UsageError(
+    `--store must be file:PATH, got '${maskUrl(url)}'; without it the timetable is on the locks' server.`,
+  )
+}
+
+async function openFile(app: string, path: string): Promise<ScheduleStore> {
+  const { openScheduleStore } = await import('../adapters/file/index.js')
+  return openScheduleStore({ app, path })
 }
 
 async function placeOf(url: string, options: ConnectOptions, keep: Keep): Promise<Place> {

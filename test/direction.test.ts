@@ -13,6 +13,7 @@ const MAY: Record<string, readonly string[]> = {
   'src/connect.ts': ['src/lock', 'src/task-base', 'src/beat'],
   'src/index.ts': ['src/lock', 'src/task-base', 'src/beat'],
   'adapters/memory': ['src/lock', 'src/task-base', 'src/beat'],
+  'adapters/file': ['src/lock', 'src/task-base', 'src/beat'],
   'adapters/redis': ['src/lock', 'src/task-base', 'src/beat'],
   'adapters/postgres': ['src/lock', 'src/task-base', 'src/beat'],
   'adapters/bullmq': ['src/lock', 'src/task-base', 'src/beat'],

@@ -12,6 +12,8 @@ export interface GlobalFlags {
   readonly app?: string
   readonly broker?: string
   readonly locks?: string
+  /** Of beat and schedule: where the timetable is. */
+  readonly store?: string
   readonly logLevel: LogLevel
 }
 

@@ -48,10 +48,11 @@ export async function withTarget<T>(
 
 /** What the command line says over the code; `adopt`: never starts an embedded server. */
 export function overridesOf(flags: GlobalFlags, embedded: 'start' | 'adopt'): AppOverrides {
-  const { A, broker, locks } = flags
+  const { A, broker, locks, store } = flags
   return {
     ...(broker === undefined ? {} : { broker }),
     ...(locks === undefined ? {} : { locks }),
+    ...(store === undefined ? {} : { schedule: store }),
     embeddedDir: embeddedFolder(A === undefined ? '.' : dirname(resolve(A))),
     mayStart: embedded === 'start',
   }

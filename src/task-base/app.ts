@@ -47,6 +47,8 @@ export interface TaskHandle<A extends readonly unknown[], R> {
 export interface AppOverrides {
   readonly broker?: string
   readonly locks?: string
+  /** `file:PATH` of the timetable, where it is not on the locks' server. */
+  readonly schedule?: string
   /** Folder of a bare `embedded:`. */
   readonly embeddedDir?: string
   readonly mayStart?: boolean
@@ -338,13 +340,14 @@ export class App {
 
   async #connect(): Promise<Connection> {
     const { broker, locksUrl, barrier, resultMs } = this.settings
-    const { broker: flag, locks, embeddedDir, mayStart } = this.#overrides
+    const { broker: flag, locks, schedule, embeddedDir, mayStart } = this.#overrides
     const servers = await connect({
       app: this.name,
       broker: flag ?? broker,
       locks: locks ?? locksUrl,
       barrier,
       embeddedDir,
+      schedule,
       mayStart: mayStart ?? true,
       trouble: (error) => this.#events.emit('trouble', { where: 'server', error }),
     })

@@ -12,6 +12,7 @@ export interface AppSpec {
   readonly module: string
   readonly broker?: string
   readonly locks?: string
+  readonly schedule?: string
   readonly embeddedDir?: string
   readonly mayStart?: boolean
   /** Calls go through here instead of to the servers. */

@@ -1,0 +1,1 @@
+export { type FileOptions, openScheduleStore } from './schedule-store.js'

@@ -1,0 +1,207 @@
+import { mkdirSync, realpathSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import { EntryBook } from '../../src/beat/entry-book.js'
+import type { EntryRecord } from '../../src/beat/entry-record.js'
+import { DECISIONS_KEPT, type Decision, type ScheduleStore } from '../../src/beat/schedule-store.js'
+import { StoreUnavailable, UsageError } from '../../src/lock/error.js'
+import { Journal } from './journal.js'
+import { holdFile } from './place.js'
+
+export interface FileOptions {
+  readonly app: string
+  /** The file; it is made where it is missing. */
+  readonly path: string
+}
+
+/** One line of the journal: whose file it is, an entry as it is now with the decisions that are new, or one that is forgotten. */
+type Line =
+  | { readonly v: 1; readonly app: string }
+  | { readonly entry: Omit<EntryRecord, 'decisions'>; readonly add: readonly Decision[]; readonly anew: boolean }
+  | { readonly gone: string }
+
+/** Openings of one file in this process share what is in it. */
+const opened = new Map<string, { readonly file: Promise<TimetableFile>; users: number }>()
+
+/**
+ * A timetable in a file, for one process at a time: the pure rules in memory, each change on the disk before it is
+ * answered. A kill -9 in any write loses at most what was not answered.
+ *
+ * @throws UsageError for a file of another app or process, or a damaged one
+ */
+export async function openScheduleStore({ app, path }: FileOptions): Promise<ScheduleStore> {
+  const place = placeOf(path)
+  const shared = opened.get(place) ?? { file: TimetableFile.open(place, app), users: 0 }
+  opened.set(place, shared)
+  shared.users += 1
+  const leave = async (): Promise<void> => {
+    shared.users -= 1
+    if (shared.users > 0) return
+    opened.delete(place)
+    await (await shared.file.catch(() => undefined))?.close()
+  }
+  try {
+    return storeOn(await shared.file, leave)
+  } catch (error) {
+    await leave()
+    throw error
+  }
+}
+
+function placeOf(path: string): string {
+  const folder = dirname(resolve(path))
+  mkdirSync(folder, { recursive: true })
+  return join(realpathSync(folder), basename(path))
+}
+
+function storeOn(file: TimetableFile, leave: () => Promise<void>): ScheduleStore {
+  let left: Promise<void> | undefined
+  return {
+    now: async () => file.now(),
+    put: (entries, how) => file.change((book) => book.put(entries, how)),
+    alter: (entry, alteration) => file.change((book) => book.alter(entry, alteration)),
+    changes: (after, limit) => file.change((book) => book.changes(after, limit)),
+    show: (entry) => file.change((book) => book.show(entry)),
+    reserve: (request) => file.change((book) => book.reserve(request)),
+    pass: (request) => file.change((book) => book.pass(request)),
+    takeOver: (request) => file.change((book) => book.takeOver(request)),
+    decide: (decision) => file.change((book) => book.decide(decision)),
+    history: (entry, limit) => file.change((book) => book.history(entry, limit)),
+    // Who lives and leads is of this process alone, and not written down.
+    attend: (request) => file.change((book) => book.attend(request)),
+    beats: () => file.change((book) => book.beats()),
+    leave: (by) => file.change((book) => book.leave(by)),
+    destroy: () => file.destroy(),
+    close: () => {
+      left ??= leave()
+      return left
+    },
+  }
+}
+
+class TimetableFile {
+  readonly #path: string
+  readonly #app: string
+  readonly #letGo: () => void
+  #journal: Journal
+  #book: EntryBook
+  #latest = 0
+  #written: Promise<void> = Promise.resolve()
+  /** What the disk refused: the file is read again before anything else is done. */
+  #broken = false
+
+  private constructor(of: { path: string; app: string; letGo: () => void; journal: Journal }) {
+    this.#path = of.path
+    this.#app = of.app
+    this.#letGo = of.letGo
+    this.#journal = of.journal
+    this.#book = this.#emptyBook()
+  }
+
+  static async open(path: string, app: string): Promise<TimetableFile> {
+    const letGo = await holdFile(path)
+    try {
+      const { journal, lines } = await Journal.open(path)
+      const file = new TimetableFile({ path, app, letGo, journal })
+      await file.#restore(lines as Line[])
+      return file
+    } catch (error) {
+      letGo()
+      throw error
+    }
+  }
+
+  /** Never goes back, and goes on where the file was left. */
+  now(): number {
+    this.#latest = Math.max(this.#latest, Date.now())
+    return this.#latest
+  }
+
+  /** One verb: decided at once, answered when it is on the disk. */
+  async change<Answer>(verb: (book: EntryBook) => Answer): Promise<Answer> {
+    if (this.#broken) await this.#readAgain()
+    const answer = verb(this.#book)
+    try {
+      await this.#written
+      return answer
+    } catch (cause) {
+      this.#broken = true
+      throw new StoreUnavailable(`file:${this.#path}`, cause instanceof Error ? cause.message : String(cause), cause)
+    }
+  }
+
+  async destroy(): Promise<void> {
+    this.#book = this.#emptyBook()
+    await this.#rewrite()
+  }
+
+  async close(): Promise<void> {
+    await this.#journal.close()
+    this.#letGo()
+  }
+
+  #emptyBook(): EntryBook {
+    return new EntryBook(
+      () => this.now(),
+      (name, record, before) => this.#note(record ? lineFor(record, before) : { gone: name }),
+    )
+  }
+
+  #note(line: Line): void {
+    this.#written = this.#journal.append(line)
+    this.#written.catch(() => undefined)
+    if (this.#journal.isLong) this.#written = this.#written.then(() => this.#rewrite())
+  }
+
+  async #rewrite(): Promise<void> {
+    await this.#journal.flush()
+    const records = [...this.#book.records.values()].map((record) => lineFor(record, undefined))
+    this.#journal.rewrite([{ v: 1, app: this.#app }, ...records])
+    await this.#journal.reopen()
+  }
+
+  async #restore(lines: readonly Line[]): Promise<void> {
+    const [first] = lines
+    if (first && (!('app' in first) || first.app !== this.#app)) {
+      const owner = 'app' in first ? `app '${first.app}'` : 'something else'
+      throw new UsageError(`file:${this.#path} belongs to ${owner}, not to app '${this.#app}': name another file.`)
+    }
+    if (!first) await this.#journal.append({ v: 1, app: this.#app })
+    const records = replay(lines)
+    this.#book.restore(records.values())
+    for (const { row, decisions } of records.values()) {
+      this.#latest = Math.max(this.#latest, row.changedAt, ...decisions.map(({ at }) => at))
+    }
+  }
+
+  async #readAgain(): Promise<void> {
+    await this.#journal.close().catch(() => undefined)
+    const { journal, lines } = await Journal.open(this.#path)
+    this.#journal = journal
+    this.#book = this.#emptyBook()
+    this.#written = Promise.resolve()
+    await this.#restore(lines as Line[])
+    this.#broken = false
+  }
+}
+
+function lineFor(record: EntryRecord, before: EntryRecord | undefined): Line {
+  const { decisions, ...entry } = record
+  const anew = before === undefined || (before.decisions.length > 0 && decisions.length === 0)
+  const known = new Set(anew ? [] : before?.decisions)
+  return { entry, add: decisions.filter((each) => !known.has(each)), anew }
+}
+
+function replay(lines: readonly Line[]): Map<string, EntryRecord> {
+  const records = new Map<string, EntryRecord>()
+  for (const line of lines) {
+    if ('gone' in line) records.delete(line.gone)
+    if (!('entry' in line)) continue
+    const { entry, add, anew } = line
+    const { name } = entry.row
+    const kept = anew ? [] : (records.get(name)?.decisions ?? [])
+    const decisions = [...kept, ...add].sort((a, b) => b.nominal - a.nominal)
+    const most = decisions.length > DECISIONS_KEPT * 1.25 ? DECISIONS_KEPT : decisions.length
+    records.set(name, { ...entry, decisions: decisions.slice(0, most) })
+  }
+  return records
+}

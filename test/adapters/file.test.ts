@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { openScheduleStore } from '../../adapters/file/index.js'
+import type { ScheduleStore } from '../../src/beat/schedule-store.js'
+import { scheduleStoreContract } from '../contract/index.js'
+
+const USER = fileURLToPath(new URL('../support/file-user.js', import.meta.url))
+const put = (name: string) => ({ name, spec: '{}', config: null, maxRuns: null })
+
+describe('a timetable in a file', function () {
+  this.timeout(60_000)
+  let folder: string
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'beatlock-file-'))
+  })
+  afterEach(() => rmSync(folder, { recursive: true }))
+
+  scheduleStoreContract({ describe, it }, async () => {
+    const stores: ScheduleStore[] = []
+    const another = async (app = 'shop') => {
+      const store = await openScheduleStore({ app, path: join(folder, app) })
+      stores.push(store)
+      return store
+    }
+    const store = await another()
+    const close = async () => {
+      await Promise.all(stores.map((each) => each.close()))
+    }
+    return { app: 'shop', store, another, advanceTime: (ms: number) => sleep(ms), close }
+  })
+
+  const open = (path = join(folder, 'timetable'), app = 'shop') => openScheduleStore({ app, path })
+
+  it('is there again after its process has ended, history and counts too', async () => {
+    const first = await open()
+    await first.put([put('a'), put('b')], 'add')
+    const row = await first.show('a')
+    assert.ok(row)
+    const { revision, nominal: from } = row
+    const of = { entry: 'a', revision, from, by: 'b1', claimMs: 1_000 } as const
+    const answer = await first.reserve({
+      ...of,
+      nominal: from + 1_000,
+      kind: 'slot',
+      dropped: [{ decision: 'missed', slots: 3, latest: from + 900 }],
+    })
+    assert.ok(answer.outcome === 'reserved')
+    const { nominal, term } = answer.claim
+    await first.decide({ entry: 'a', nominal, term, decision: 'published', holder: null, slots: 1 })
+    await first.alter('b', { to: 'removed', config: null })
+    const [kept, rows] = [await first.show('a'), await first.history('a', 9)]
+    await first.close()
+    const second = await open()
+    assert.deepEqual(await second.show('a'), kept)
+    assert.deepEqual(await second.history('a', 9), rows)
+    assert.equal(await second.show('b'), null)
+    assert.deepEqual(
+      (await second.changes(0, 9)).rows.map(({ name, state }) => [name, state]),
+      [
+        ['a', 'active'],
+        ['b', 'removed'],
+      ],
+    )
+    await second.close()
+    assert.deepEqual(readdirSync(folder), ['timetable'])
+  })
+
+  it('loses nothing that was answered, wherever its last write was cut', async () => {
+    const path = join(folder, 'timetable')
+    const store = await open()
+    const sizes: number[] = []
+    for (const name of ['a', 'b', 'c']) {
+      await store.put([put(name)], 'add')
+      sizes.push(readFileSync(path).length)
+    }
+    await store.close()
+    const whole = readFileSync(path)
+    for (let cut = sizes[0] ?? 0; cut <= whole.length; cut += 1) {
+      writeFileSync(path, whole)
+      truncateSync(path, cut)
+      const again = await open()
+      const names = (await again.changes(0, 9)).rows.map((row) => row.name)
+      assert.deepEqual(names, ['a', 'b', 'c'].slice(0, sizes.filter((size) => size <= cut).length))
+      await again.put([put('d')], 'add')
+      await again.close()
+    }
+  })
+
+  it('survives kill -9 at any moment: what was answered is there, and slots go on without a second one', async () => {
+    const path = join(folder, 'timetable')
+    let answered = 0
+    for (let life = 0; life < 5; life += 1) {
+      const child = fork(USER, [path], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+      child.on('message', (count: number) => {
+        answered = Math.max(answered, count)
+      })
+      await once(child, 'message')
+      await sleep(50 + Math.random() * 150)
+      await killed(child)
+    }
+    const store = await open()
+    const row = await store.show('e')
+    assert.ok(row)
+    assert.ok((row.counts.published ?? 0) >= answered, `${row.counts.published} of ${answered}`)
+    assert.ok(answered > 10)
+    const rows = await store.history('e', 200)
+    assert.equal(new Set(rows.map(({ nominal }) => nominal)).size, rows.length)
+    await store.close()
+  })
+
+  it('serves one process at a time, says who has it, and is free when that was killed', async () => {
+    const path = join(folder, 'timetable')
+    const child = fork(USER, [path], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    await once(child, 'message')
+    await assert.rejects(open(), (error: Error) =>
+      error.message.includes(`is in use by process ${child.pid}: stop it first`),
+    )
+    await killed(child)
+    await (await open()).close()
+  })
+
+  it('refuses the file of another app, and a damaged one, by name; and leaves both as they are', async () => {
+    const path = join(folder, 'timetable')
+    const store = await open()
+    await store.put([put('a'), put('b')], 'add')
+    await store.close()
+    await assert.rejects(open(path, 'other'), /belongs to app 'shop', not to app 'other'/)
+    const good = readFileSync(path, 'utf8')
+    writeFileSync(path, good.replace('"name":"a"', '"name":"x"'))
+    const damaged = readFileSync(path, 'utf8')
+    await assert.rejects(open(), /is damaged at byte \d+/)
+    assert.equal(readFileSync(path, 'utf8'), damaged)
+    writeFileSync(path, good)
+    appendFileSync(path, '0000')
+    await (await open()).close()
+    assert.deepEqual(readdirSync(folder), ['timetable'])
+  })
+
+  it('[P23] is written anew before it grows without bound', async () => {
+    const path = join(folder, 'timetable')
+    const store = await open()
+    const spec = JSON.stringify('x'.repeat(50_000))
+    for (let n = 0; n < 100; n += 1) await store.put([{ ...put('a'), spec }], n === 0 ? 'add' : 'change')
+    await store.alter('a', { to: 'paused', why: 'at the end' })
+    assert.ok(readFileSync(path).length < 2_000_000, `${readFileSync(path).length} bytes`)
+    await store.close()
+    const again = await open()
+    assert.equal((await again.show('a'))?.pausedWhy, 'at the end')
+    await again.close()
+  })
+})
+
+async function killed(child: ChildProcess): Promise<void> {
+  const exit = once(child, 'exit')
+  child.kill('SIGKILL')
+  await exit
+}
