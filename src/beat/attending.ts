@@ -30,6 +30,7 @@ export class Attending {
   readonly #options: AttendingOptions
   readonly #pollMs: number
   #attendedAt = Number.NEGATIVE_INFINITY
+  #answeredAt = Number.NEGATIVE_INFINITY
   #reportedAt = Number.NEGATIVE_INFINITY
   #standsBackUntil = Number.NEGATIVE_INFINITY
   /** Undefined before the first answer. */
@@ -51,6 +52,15 @@ export class Attending {
     return Math.max(0, Math.ceil(this.#attendedAt + this.#pollMs - this.#options.monotonic()))
   }
 
+  get lagMs(): number | null {
+    return this.#lagMs
+  }
+
+  /** Since the store last answered; infinite before it did. */
+  get silentMs(): number {
+    return this.#options.monotonic() - this.#answeredAt
+  }
+
   noteLag(lateMs: number): void {
     this.#lagMs = Math.round(lateMs)
   }
@@ -69,6 +79,7 @@ export class Attending {
     const seen = await store.attend({ by, report: this.#report(work, sentAt), leadMs: seeks ? LEAD_MS : null })
     clock.note(seen.now, sentAt)
     this.#attendedAt = sentAt
+    this.#answeredAt = sentAt
     this.#note(seen.leader === by || seen.leader === null)
     return seen
   }

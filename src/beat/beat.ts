@@ -6,10 +6,12 @@ import type { Connection } from '../task-base/connection.js'
 import type { Entry } from '../task-base/entry.js'
 import { startSweeper } from '../task-base/sweeper.js'
 import type { BeatEvents } from './event.js'
+import type { BeatHealth } from './health.js'
 import { mergeConfig } from './merge.js'
 import { Scheduler } from './scheduler.js'
 import { BeatService } from './service.js'
 import { nextSlot } from './slot.js'
+import { StoreClock } from './store-clock.js'
 import { type ConfigLine, fireThrough, readingRows, readTimetable, shownOverlap } from './timetable.js'
 
 export interface BeatInfo {
@@ -33,6 +35,8 @@ export interface BeatInfo {
 export interface RunningBeat {
   readonly info: BeatInfo
   readonly events: Emitter<BeatEvents>
+  /** What it tells of itself now. */
+  health(): BeatHealth
   /** Rejects if the timetable cannot go on: nothing a retry would mend. */
   readonly failed: Promise<never>
   /** Finishes the pass under way; a slot that is claimed and not published is left to the next beat. */
@@ -44,6 +48,8 @@ export interface BeatStart {
   readonly name: string
   /** The longest sleep between two passes. Default 5 s. */
   readonly maxIntervalMs?: number
+  /** @internal */
+  readonly claimMs?: number
 }
 
 /** Starts the timetable of an app. @throws UsageError for a bad entry, ServerUnavailable; nothing is left running then. */
@@ -73,6 +79,7 @@ function run(start: BeatStart, config: readonly ConfigLine[], connection: Connec
     info,
     events,
     failed,
+    health: () => scheduler.health(),
     async stop() {
       stopping.abort()
       await done.catch(() => undefined)
@@ -85,7 +92,7 @@ function run(start: BeatStart, config: readonly ConfigLine[], connection: Connec
 }
 
 function schedulerOf(
-  { app, name, maxIntervalMs }: BeatStart,
+  { app, name, maxIntervalMs, claimMs }: BeatStart,
   {
     config,
     connection,
@@ -93,6 +100,7 @@ function schedulerOf(
   }: { config: readonly ConfigLine[]; connection: Connection; events: Emitter<BeatEvents> },
 ): Scheduler<Entry> {
   const store = connection.servers.scheduleStore
+  const clock = new StoreClock()
   return new Scheduler<Entry>({
     store,
     merge: () =>
@@ -106,21 +114,23 @@ function schedulerOf(
     // Two beats under one name could publish on one claim.
     by: `${name}/${ulid()}`,
     host: { name, host: hostname(), pid: process.pid, startedAt: Math.round(connection.now()) },
-    now: connection.now,
+    // The timetable's store may be another server than the locks', with another clock.
+    now: () => clock.now(),
     emit: events.emit,
-    observe: connection.observe,
+    observe: (storeNow) => clock.observe(storeNow),
     ...(maxIntervalMs === undefined ? {} : { maxIntervalMs }),
+    ...(claimMs === undefined ? {} : { claimMs }),
   })
 }
 
 const FAILED: readonly string[] = ['failed', 'lock_lost']
 
 function infoOf(app: App, { servers, now }: Connection, config: readonly ConfigLine[]): BeatInfo {
-  const { broker, locks } = servers
+  const { broker, locks, schedule } = servers
   return {
     broker,
     locks,
-    store: locks,
+    store: schedule,
     entries: config.map(({ entry }) => ({
       name: entry.name,
       task: entry.payload.task,

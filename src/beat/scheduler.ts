@@ -3,6 +3,7 @@ import { ClockWatch } from './clock-watch.js'
 import { DueQueue } from './due-queue.js'
 import type { BeatEntry, Fire } from './entry.js'
 import type { BeatEvents, EmitBeat } from './event.js'
+import { type BeatHealth, WELL_MS } from './health.js'
 import { inParallel } from './in-parallel.js'
 import { CATCH_UP_LATEST, isTooLate, type MissedSlots, planSlots, type SlotPlan } from './misfire.js'
 import type { Claim, Dropped, EntryRow, ReserveAnswer, ScheduleStore } from './schedule-store.js'
@@ -32,11 +33,15 @@ export interface SchedulerOptions<Payload> {
   readonly maxIntervalMs?: number
   /** How often the store is asked what has changed, and told that this beat lives. Default 500. */
   readonly pollMs?: number
+  /**
+   * A claim ends after this long by the store's clock; by then its slot is published, or the claim is another's. At
+   * least 2,000, default 10,000.
+   */
+  readonly claimMs?: number
   /** Milliseconds that no clock change moves. Default `performance.now`. */
   readonly monotonic?: () => number
 }
 
-/** A claim ends after this long by the store's clock; by then its slot is published, or the claim is another's. */
 const CLAIM_MS = 10_000
 /** Nothing is sent in the last part of a claim: what is sent must arrive before it ends. */
 const MARGIN_MS = 1_000
@@ -57,6 +62,7 @@ const ENTRY_RETRY_MS = 30_000
 export class Scheduler<Payload> {
   readonly #options: SchedulerOptions<Payload>
   readonly #monotonic: () => number
+  readonly #claimMs: number
   readonly #clock: ClockWatch
   readonly #attending: Attending
   readonly #queue = new DueQueue<Standing<Payload>>()
@@ -65,10 +71,12 @@ export class Scheduler<Payload> {
   readonly #foreign = new Set<string>()
   /** The revision up to which changes are known. */
   #seen = 0
+  #tickedAt: number | null = null
 
   constructor(options: SchedulerOptions<Payload>) {
     const { store, by, emit, host, observe, pollMs } = options
     this.#options = options
+    this.#claimMs = options.claimMs ?? CLAIM_MS
     this.#monotonic = options.monotonic ?? (() => performance.now())
     this.#clock = new ClockWatch({ emit, observe })
     this.#attending = new Attending({ store, by, emit, host, pollMs, monotonic: this.#monotonic, clock: this.#clock })
@@ -97,6 +105,7 @@ export class Scheduler<Payload> {
     const { now, maxIntervalMs = 5_000 } = this.#options
     if (!this.#attending.leads) return Math.min(maxIntervalMs, this.#attending.restMs)
     const due = this.#queue.takeDue(now())
+    this.#tickedAt = Math.round(now())
     const leftOver = (standing: Standing<Payload>) => this.#queue.set(standing, standing.dueAt)
     try {
       await inParallel(due, { limit: PARALLEL_SLOTS, leftOver }, (standing) => this.#visit(standing))
@@ -109,13 +118,23 @@ export class Scheduler<Payload> {
     return Math.min(maxIntervalMs, this.#attending.restMs, Math.max(0, waitMs))
   }
 
+  health(): BeatHealth {
+    const { leads, lagMs, silentMs } = this.#attending
+    const iso = (at: number | null): string | null => (at === null ? null : new Date(at).toISOString())
+    const at = { lastTickAt: iso(this.#tickedAt), nextAt: iso(this.#nextAt) }
+    return { ok: silentMs < WELL_MS, leader: leads, entries: this.#standings.size, lagMs, ...at }
+  }
+
+  get #nextAt(): number | null {
+    return Number.isFinite(this.#queue.earliest) ? this.#queue.earliest : null
+  }
+
   async #attend(): Promise<void> {
     const led = this.#attending.leads
-    const nextAt = Number.isFinite(this.#queue.earliest) ? this.#queue.earliest : null
     const seen = await this.#attending.attend({
       entries: this.#standings.size,
-      nextAt,
-      lastTickAt: led ? this.#options.now() : null,
+      nextAt: this.#nextAt,
+      lastTickAt: this.#tickedAt,
       // Whoever leads must know all entries.
       mayLead: this.#foreign.size === 0,
     })
@@ -217,7 +236,7 @@ export class Scheduler<Payload> {
     const sentAt = this.#monotonic()
     const dropped: Dropped[] = missed ? [{ decision: 'missed', slots: missed.slots, latest: missed.latest }] : []
     const of = { entry: name, revision, from: cursor.nominal, nominal, kind } as const
-    const answer = await store.reserve({ ...of, by, claimMs: CLAIM_MS, dropped })
+    const answer = await store.reserve({ ...of, by, claimMs: this.#claimMs, dropped })
     // Asked for once: somebody has it, or nobody wants it any more.
     if (kind === 'asked' && answer.outcome !== 'changed') standing.askedAt = null
     if (answer.outcome === 'reserved' && missed) emit('beat:missed', { entry: name, ...missed })
@@ -251,7 +270,7 @@ export class Scheduler<Payload> {
   async #takeOver(standing: Standing<Payload>, { term }: Claim): Promise<number | undefined> {
     const { store, by } = this.#options
     const sentAt = this.#monotonic()
-    const answer = await store.takeOver({ entry: standing.name, term, by, claimMs: CLAIM_MS })
+    const answer = await store.takeOver({ entry: standing.name, term, by, claimMs: this.#claimMs })
     return this.#settle(standing, answer, sentAt)
   }
 

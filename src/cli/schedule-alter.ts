@@ -5,7 +5,7 @@ import { printable } from '../lock/printable.js'
 import { suggest } from '../lock/suggest.js'
 import { EXIT, type ExitCode } from './exit.js'
 import { print } from './print.js'
-import type { PauseFlags, ResumeFlags } from './schedule.js'
+import type { PauseFlags, ResumeFlags } from './schedule-flags.js'
 import { noEntry, withTimetable } from './schedule-target.js'
 import { entryText } from './schedule-view.js'
 

@@ -6,32 +6,9 @@ import type { CallOnce } from '../task-base/once.js'
 import { EXIT, type ExitCode } from './exit.js'
 import { readArgs, readKwargs } from './json-flag.js'
 import { print, say } from './print.js'
-import type { ScheduleFlags } from './schedule.js'
+import type { EntryFlags, ScheduleFlags } from './schedule-flags.js'
 import { noEntry, withTimetable } from './schedule-target.js'
 import { entryText } from './schedule-view.js'
-
-/** What `add` and `change` take; each names a field of an entry. */
-export interface EntryFlags extends ScheduleFlags {
-  readonly task?: string
-  readonly schedule?: string
-  readonly args?: string
-  readonly kwargs?: string
-  readonly timezone?: string
-  readonly overlap?: string
-  readonly timeout?: string
-  readonly queue?: string
-  readonly priority?: string
-  readonly expires?: string
-  readonly catchUp?: string
-  readonly catchUpWindow?: string
-  readonly catchUpLimit?: string
-  readonly jitter?: string
-  readonly startsAt?: string
-  readonly endsAt?: string
-  readonly maxRuns?: string
-  readonly pauseOnFailure?: true
-  readonly external?: true
-}
 
 export async function add(name: string, flags: EntryFlags): Promise<ExitCode> {
   const { task, schedule } = flags

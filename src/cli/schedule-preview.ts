@@ -3,14 +3,7 @@ import { preview } from '../beat/preview.js'
 import { printable } from '../lock/printable.js'
 import { EXIT, type ExitCode } from './exit.js'
 import { print, say } from './print.js'
-import type { GlobalFlags } from './program.js'
-
-export interface PreviewFlags extends GlobalFlags {
-  readonly timezone: string
-  readonly count: string
-  readonly after?: string
-  readonly json?: true
-}
+import type { PreviewFlags } from './schedule-flags.js'
 
 /** `schedule preview TEXT`. */
 export async function previewSchedule(text: string, flags: PreviewFlags): Promise<ExitCode> {

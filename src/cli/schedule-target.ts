@@ -3,7 +3,7 @@ import { UsageError } from '../lock/error.js'
 import { printable } from '../lock/printable.js'
 import { EXIT, type ExitCode } from './exit.js'
 import { say } from './print.js'
-import type { ScheduleFlags } from './schedule.js'
+import type { ScheduleFlags } from './schedule-flags.js'
 import { type Target, withTarget } from './target.js'
 
 /** Opens the timetable of one app and closes it, however `act` ends. @throws UsageError */

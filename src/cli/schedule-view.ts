@@ -3,7 +3,7 @@ import { UsageError } from '../lock/error.js'
 import { printable } from '../lock/printable.js'
 import { EXIT, type ExitCode } from './exit.js'
 import { print, say, terminalWidth } from './print.js'
-import type { HistoryFlags, ScheduleFlags } from './schedule.js'
+import type { HistoryFlags, ScheduleFlags } from './schedule-flags.js'
 import { noEntry, withTimetable } from './schedule-target.js'
 import { Table } from './table.js'
 

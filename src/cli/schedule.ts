@@ -1,26 +1,14 @@
 import type { Command } from 'commander'
 import type { ExitCode } from './exit.js'
-import { addCommand, exiting, type GlobalFlags } from './program.js'
-import type { EntryFlags } from './schedule-entry.js'
-import type { PreviewFlags } from './schedule-preview.js'
-
-/** Options of the commands that look at a stored timetable. */
-export interface ScheduleFlags extends GlobalFlags {
-  readonly store?: string
-  readonly json?: true
-}
-
-export interface HistoryFlags extends ScheduleFlags {
-  readonly limit: string
-}
-
-export interface ResumeFlags extends ScheduleFlags {
-  readonly from: string
-}
-
-export interface PauseFlags extends ScheduleFlags {
-  readonly why?: string
-}
+import { addCommand, exiting } from './program.js'
+import type {
+  EntryFlags,
+  HistoryFlags,
+  PauseFlags,
+  PreviewFlags,
+  ResumeFlags,
+  ScheduleFlags,
+} from './schedule-flags.js'
 
 const TIMES = '\nTimes are shown in the zone of the entry; --json has them in UTC.'
 const SOON = '\nBeats that run follow within a second; no beat claims a slot by the old rule once this has answered.'
