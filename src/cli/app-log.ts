@@ -28,6 +28,7 @@ export function logApp(app: App, log: Log): void {
   app.on('run:lost', (run) => log.error(`${name(run)} lost its lock (${run.reason}) and is stopped`, run))
   app.on('run:putBack', (run) => log.info(putBackText(run), run))
   app.on('run:duplicate', (run) => log.info(`${name(run)} came again after its end (${run.outcome}): not run`, run))
+  app.on('clock:off', ({ aheadMs }) => log.warn(clockText(aheadMs)))
   app.on('guard:differs', (found) => log.warn(differingText(found)))
   app.on('lock:stale', ({ key, id, step }) =>
     log.warn(`a ${step} of [${id}] came too late: it changed nothing`, { key }),
@@ -42,6 +43,12 @@ export function holderText({ id, worker, stage, since }: Holder, now?: number): 
   const on = worker === null ? '' : ` on ${worker}`
   const age = now === undefined ? '' : ` ${formatDuration(Math.max(0, now - since))}`
   return `${id}${on} (${stage}${age})`
+}
+
+/** Pure. */
+export function clockText(aheadMs: number): string {
+  const off = `${formatDuration(Math.abs(aheadMs))} ${aheadMs > 0 ? 'ahead of' : 'behind'}`
+  return `this host's clock is ${off} the server's: countdowns and put-backs may be that late between hosts; set it (NTP)`
 }
 
 /** Pure. */

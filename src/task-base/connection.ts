@@ -4,6 +4,7 @@ import { ServerUnavailable } from '../lock/error.js'
 import type { LockKey } from '../lock/key.js'
 import type { GuardDefinition, LockStore, MessageView } from '../lock/lock-store.js'
 import { ServerClock } from '../lock/server-clock.js'
+import { watchClock } from './clock-watch.js'
 import { Confirmations } from './confirmation.js'
 import { PublishUnknown } from './error.js'
 import type { AppEvents } from './event.js'
@@ -46,9 +47,11 @@ export async function openConnection(
   const { lockStore: store, engine } = servers
   const { events, resultMs } = options
   const clock = new ServerClock()
+  const compare = watchClock(events)
   const sample = async (): Promise<void> => {
     const sentAt = performance.now()
     clock.observe(await store.now(), sentAt)
+    compare(clock.now(), Date.now())
   }
   await sample().catch(async (error: unknown) => {
     await servers.close().catch(() => undefined)

@@ -63,6 +63,8 @@ export interface AppEvents {
   }
   /** A message came again after its end: it ran nothing. */
   readonly 'run:duplicate': EventSubject & { readonly worker: string; readonly outcome: FinalOutcome }
+  /** This host's wall clock is so far ahead of the locks' server's (negative: behind): delays go wrong between hosts. */
+  readonly 'clock:off': { readonly aheadMs: number }
   /** A worker started that guards a task otherwise than one that runs: `workers` names them all. */
   readonly 'guard:differs': { readonly task: string; readonly workers: readonly string[] }
   /** A step with a token that is no longer the key's: it changed nothing. */

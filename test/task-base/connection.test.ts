@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { connect } from '../../src/connect.js'
 import { createEmitter } from '../../src/lock/emit.js'
 import { StoreUnavailable } from '../../src/lock/error.js'
+import { watchClock } from '../../src/task-base/clock-watch.js'
 import { openConnection } from '../../src/task-base/connection.js'
+import type { AppEvents } from '../../src/task-base/event.js'
 import { until } from '../support/until.js'
 
 describe('openConnection', () => {
@@ -20,6 +22,16 @@ describe('openConnection', () => {
     }
     await assert.rejects(openConnection(broken, { resultMs: 1, events: createEmitter() }), StoreUnavailable)
     assert.equal(closed, 1)
+  })
+
+  it('tells how far this host’s clock is off the server’s, once', async () => {
+    const events = createEmitter<AppEvents>()
+    const told: number[] = []
+    events.on('clock:off', ({ aheadMs }) => told.push(Math.round(aheadMs / 1000)))
+    const watch = watchClock(events)
+    const seen: readonly number[] = [0, 2_000, 600_000, 600_900, 598_000, 100, -30_000, -30_000]
+    for (const ahead of seen) watch(1_700_000_000_000, 1_700_000_000_000 + ahead)
+    assert.deepEqual(told, [600, -30])
   })
 
   it('[P15] asks the store for its time again when the machine has slept', async () => {
