@@ -7,11 +7,12 @@ import { refusal } from './cron-grammar.js'
 import { cronText } from './cron-text.js'
 import { crontab } from './crontab.js'
 import { every } from './every.js'
+import { readSolar } from './solar.js'
 
 /**
  * An entry's schedule as written: a duration (`'5m'`, or a number of seconds) means {@link every} on the grid of the
- * epoch; `every 5m from 2026-01-01T00:02:00Z`, `at 2026-01-01T00:00:00Z` and `crontab 0 3 * * mon` mean
- * the functions of these names ({@link clocked} for `at`); anything else is cron text.
+ * epoch; `every 5m from 2026-01-01T00:02:00Z`, `at 2026-01-01T00:00:00Z`, `crontab 0 3 * * mon` and
+ * `solar sunset 52.52 13.405` mean the functions of these names ({@link clocked} for `at`); anything else is cron text.
  *
  * The `text` of each schedule that beatlock makes reads back as the same schedule: this is how schedules are stored.
  *
@@ -31,6 +32,7 @@ const BY_WORD: Readonly<Record<string, (rest: string) => Schedule>> = {
   every: readEvery,
   at: clocked,
   crontab: crontab.fromString,
+  solar: readSolar,
 }
 
 function fromWord(word: string, rest: string, of: { readonly text: string; readonly entryName: string }): Schedule {

@@ -3,6 +3,7 @@ import { clocked } from '../../src/beat/clocked.js'
 import { crontab } from '../../src/beat/crontab.js'
 import { every, isGrid } from '../../src/beat/every.js'
 import { parseSchedule } from '../../src/beat/schedule-text.js'
+import { solar } from '../../src/beat/solar.js'
 import { UsageError } from '../../src/lock/error.js'
 import type { Schedule } from '../../src/task-base/schedule.js'
 
@@ -68,6 +69,7 @@ describe('the text of a schedule', () => {
       [crontab(), 'crontab * * * * *'],
       [crontab({ minute: [0, 30], hour: '1, 2', dayOfWeek: 'mon' }), 'crontab 0,30 1,2 * * mon'],
       [crontab.fromString('0 3 13 * fri'), 'crontab 0 3 13 * fri'],
+      [solar('dusk_civil', -54.8, 68.3), 'solar dusk_civil -54.8 68.3'],
       [parseSchedule('0 3 13 * fri', 'rollup'), '0 3 13 * fri'],
       [parseSchedule('@daily', 'rollup'), '@daily'],
     ]
@@ -114,10 +116,12 @@ describe('the text of a schedule', () => {
       ['@dayly', /did you mean "@daily"\?/],
       ['@reboot', /"@reboot" is unknown; write @yearly/],
       ['0 0 31 4 *', /no month that it names has such a day/],
-      ['monkey', /"monkey" is unknown; a schedule in words begins with every, at, crontab/],
+      ['monkey', /"monkey" is unknown; a schedule in words begins with every, at, crontab, solar/],
       ['evry 5m', /did you mean "every"\?/],
       ['every 5', /'rollup': .*`5`/],
       ['every', /'rollup': Expected `every`/],
+      ['solar sunset 52.52', /'rollup': Expected an event, latitude and longitude/],
+      ['solar moonrise 52 13', /'rollup': solar\(\) knows no event `moonrise`; /],
       ['at noon', /'rollup': Expected `at` .*with an offset/],
       ['crontab 0 3 * *', /'rollup': Expected five fields .*write five fields, minute hour dayOfMonth/],
       ['crontab 0 3 * * 7', /'rollup': .*`dayOfWeek`.*Sunday is 0/],
