@@ -194,6 +194,7 @@ export function clearAnswer(key: LockKey, reply: unknown): ClearAnswer {
     cancelled: list(cancelled, holderOf),
     kept: list(kept, holderOf),
     discarded: list(discarded, String),
+    sessions: [],
     promotion: promotionIn(key, promotion),
     now: numberOf(now),
   }
@@ -240,6 +241,7 @@ function rowOf(place: RowPlace, reply: unknown): LockRow {
     worker: nullable(worker, String),
     queue: String(queue),
     barrier: nullable(barrier, (given) => word<'none' | 'session' | 'quorum'>(given)),
+    barrierHeld: false,
     acquiredAt: numberOf(acquiredAt),
     expiresAt: numberOf(expiresAt),
     cancelledBy: nullable(cancelledBy, String),

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { UsageError } from '../lock/error.js'
-import type { ClearAnswer, Holder } from '../lock/lock-store.js'
+import type { ClearAnswer, Holder, SessionEnd } from '../lock/lock-store.js'
 import { printable } from '../lock/printable.js'
 import { confirmed, needsAnswer } from './confirm.js'
 import { EXIT, type ExitCode } from './exit.js'
@@ -29,10 +29,13 @@ export function addLocksClear(parent: Command): void {
   addCommand(parent, 'clear', 'frees keys; the next parked call of each has its turn', EXAMPLES)
     .argument('<key>', 'a key, its label, a unique beginning of it, or a pattern with * and ? over both')
     .option('--parked', 'also discard parked calls')
-    .option('--force', 'also stop a running holder that lives; it keeps the key until its body has ended')
+    .option(
+      '--force',
+      'also stop a running holder that lives; it keeps the key until its body has ended. Of a stopped process whose lease and lock delay are over, end the session that keeps the key',
+    )
     .option('--now', 'with --force: drop the hold unseen; the old run and the next may overlap')
     .option('--yes', 'do not ask; needed where there is no terminal')
-    .option('--json', 'an array, one object a key: freed, cancelled, kept, discarded, promoted (message ids)')
+    .option('--json', 'an array, one object a key: freed, cancelled, kept, discarded, promoted (message ids), sessions')
     .addHelpText('after', '\nExit code 1: a running holder was left alone, or the answer was no.')
     .action(exiting((key: string, _, command: Command) => clear(key, command.optsWithGlobals<ClearFlags>())))
 }
@@ -84,10 +87,11 @@ interface Cleared {
   readonly kept: readonly string[]
   readonly discarded: readonly string[]
   readonly promoted: string | null
+  readonly sessions: readonly SessionEnd[]
 }
 
 function clearedOf({ app, key, label }: FoundLock, answer: ClearAnswer): Cleared {
-  const { freed, cancelled, kept, discarded, promotion } = answer
+  const { freed, cancelled, kept, discarded, sessions, promotion } = answer
   return {
     app,
     key,
@@ -97,20 +101,38 @@ function clearedOf({ app, key, label }: FoundLock, answer: ClearAnswer): Cleared
     kept: kept.map(idOf),
     discarded,
     promoted: promotion?.messageId ?? null,
+    sessions,
   }
 }
 
-function describe({ label }: FoundLock, answer: ClearAnswer, flags: ClearFlags): string {
-  const { freed, cancelled, kept, discarded, promotion } = answer
+function describe({ label, rows }: FoundLock, answer: ClearAnswer, flags: ClearFlags): string {
+  const { freed, cancelled, kept, discarded, sessions, promotion } = answer
   const overlap = flags.now ? ' (it may still run: the next run may overlap it)' : ''
   const lines = [
+    ...sessions.filter(({ outcome }) => outcome === 'ended').map(endedText),
     ...freed.map((holder) => `freed from ${holderText(holder)}${holder.stage === 'running' ? overlap : ''}`),
     ...cancelled.map((holder) => `stopping ${holderText(holder)}: the key is free when its body has ended`),
-    ...kept.map((holder) => `left to ${holderText(holder)}: it runs and lives; --force stops it`),
+    ...kept.map((holder) => `left to ${holderText(holder)}: ${keptText(holder, rows, sessions)}`),
     ...discarded.map((id) => `discarded the parked call ${id}`),
     ...(promotion ? [`the parked call ${promotion.messageId} has its turn`] : []),
   ]
   return (lines.length > 0 ? lines : ['was free already']).map((line) => `${printable(`${label}: ${line}`)}\n`).join('')
+}
+
+function endedText({ worker, others }: SessionEnd): string {
+  const also = others === 0 ? '' : `, and with it ${others} other ${others === 1 ? 'barrier' : 'barriers'} of its own`
+  return `ended the database session of ${worker}${also}`
+}
+
+function keptText({ id }: Holder, rows: FoundLock['rows'], sessions: ClearAnswer['sessions']): string {
+  const session = sessions.find(({ holder }) => holder === id)
+  if (session?.outcome === 'denied')
+    return 'this login may not end its database session; clear as its own login or one with pg_signal_backend'
+  if (session) return 'its database session was told to end and has not yet; clear again'
+  const stopped = rows.some(({ holder, why }) => holder === id && why === 'stopped')
+  return stopped
+    ? 'its process is stopped and its database session lives; --force ends that'
+    : 'it runs and lives; --force stops it'
 }
 
 function holderText({ id, worker }: Holder): string {

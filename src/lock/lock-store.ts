@@ -310,6 +310,8 @@ export interface LockRow extends Answer {
   readonly worker: string | null
   readonly queue: string | null
   readonly barrier: 'none' | 'session' | 'quorum' | null
+  /** Of a running hold whose lease is over: its session still keeps everyone out, so its process lives, but stopped. */
+  readonly barrierHeld: boolean
   /** Epoch ms. */
   readonly acquiredAt: number | null
   /** Epoch ms; of a running hold, the end of its lease. */
@@ -385,6 +387,17 @@ export interface ClearRequest {
   readonly resultMs: number
 }
 
+/** What became of the session that a holder's barrier hangs on: that of its process, stopped or not. */
+export interface SessionEnd {
+  /** Message id. */
+  readonly holder: string
+  readonly worker: string | null
+  /** `denied`: this login may not end it. `stayed`: it was told to end and has not within 2 s. Both: the holder is kept. */
+  readonly outcome: 'ended' | 'denied' | 'stayed'
+  /** So many other barriers hung on it. */
+  readonly others: number
+}
+
 export interface ClearAnswer extends Answer {
   readonly freed: readonly Holder[]
   /** Told to stop; they keep the key until they have. */
@@ -393,6 +406,8 @@ export interface ClearAnswer extends Answer {
   readonly kept: readonly Holder[]
   /** Message ids of discarded parked calls. */
   readonly discarded: readonly string[]
+  /** Sessions of the database whose barrier kept the key though nobody renewed it, or though it was dropped. */
+  readonly sessions: readonly SessionEnd[]
   readonly promotion: Promotion | null
 }
 

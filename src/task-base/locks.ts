@@ -181,8 +181,12 @@ async function lifeOf(
 }
 
 function runningLife(row: LockRow, workerSeen: boolean): { alive: boolean; why: string | null } {
-  if (row.cancelledBy !== null) return { alive: true, why: `stopping: ${row.cancelledHow} by ${row.cancelledBy}` }
-  if ((row.expiresAt ?? 0) > row.now) return { alive: true, why: null }
+  if ((row.expiresAt ?? 0) > row.now) {
+    const stopping = row.cancelledBy === null ? null : `stopping: ${row.cancelledHow} by ${row.cancelledBy}`
+    return { alive: true, why: stopping }
+  }
+  // Its session lives and keeps everyone out, but nothing renews.
+  if (row.barrierHeld) return { alive: false, why: 'stopped' }
   return { alive: false, why: workerSeen ? 'its lease ended' : 'its worker is gone or stopped' }
 }
 

@@ -11,7 +11,7 @@ export type DirectSpec = { readonly app: string; readonly broker: string } & (
       readonly contenders: number
       readonly times: number
     }
-  /** Holds `name` until it is killed; says `holding` by IPC. */
+  /** Holds `name` until it is killed; says `holding` by IPC, and `lost` when it is. */
   | { readonly do: 'hold'; readonly name: string }
 )
 
@@ -23,8 +23,9 @@ if (spec.do === 'count') {
   await app.close()
   process.exit(0)
 }
-await app.locks.run(spec.name, {}, async () => {
+await app.locks.run(spec.name, {}, async ({ signal }) => {
   process.send?.('holding')
+  signal.addEventListener('abort', () => process.send?.('lost'))
   await new Promise(() => {})
 })
 

@@ -1,9 +1,11 @@
 /** One holder's row for operators. */
-const ROW = `json_build_object('app', c.app, 'key', c.key, 'task', c.task, 'label', c.label,
+const row = (s: string): string => `json_build_object('app', c.app, 'key', c.key, 'task', c.task, 'label', c.label,
     'stage', nullif(c.stage, 'parked'), 'holder', case when c.stage <> 'parked' then c.message_id end,
     'round', case when c.stage <> 'parked' then c.round end,
     'token', case when c.stage = 'running' then c.token end, 'worker', c.worker,
     'queue', c.queue, 'barrier', c.barrier,
+    'barrierHeld', case when c.stage = 'running' and c.barrier = 'session' and c.expires_at <= n.now
+      then ${s}.barrier_pid_v1(c) is not null else false end,
     'acquiredAt', case when c.stage <> 'parked' then c.acquired_at end,
     'expiresAt', case when c.stage <> 'parked' then c.expires_at end,
     'cancelledBy', c.cancelled_by, 'cancelledHow', c.cancelled_how, 'parked', p.parked, 'limit', c.holder_limit, 'now', n.now)`
@@ -18,7 +20,7 @@ const standsIn = (s: string): string => `not exists (select from ${s}.lock_call 
     where h.app = c.app and h.key = c.key and (h.stage <> 'parked' or h.place < c.place))`
 
 const page = (s: string, scope: string): string => `
-  return query select ${ROW}, c.place from ${rows(s)}
+  return query select ${row(s)}, c.place from ${rows(s)}
     where ${scope} and (c.app, c.key, c.place) > (p_app, p_key, p_place) and c.guarded
       and (p_task is null or c.task = p_task)
       and case when c.stage <> 'parked'
@@ -44,7 +46,7 @@ end $$;`
 /** All about one key: $1 app, $2 key. */
 export const show = (s: string): string => `
 select ${s}.clock_v1() as now,
-  (select coalesce(json_agg(${ROW} order by c.place), '[]') from ${rows(s)}
+  (select coalesce(json_agg(${row(s)} order by c.place), '[]') from ${rows(s)}
     where c.app = $1 and c.key = $2 and (c.stage <> 'parked' or ${standsIn(s)})) as rows,
   (select coalesce(json_agg(json_build_object('id', c.message_id, 'since', c.since, 'expiresAt', c.worthless_at)
       order by c.place), '[]')

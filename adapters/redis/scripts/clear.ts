@@ -25,6 +25,7 @@ end
 -- A parked call that had its turn exists only in the record: freeing it ends it.
 local function drop(record, hold)
   remove_hold(record, hold)
+  if hold.stage == 'running' then notify('worker:' .. hold.worker) end
   if hold.stage == 'promoting' then
     record_as(record, hold, 'cleared', result_ms)
   else

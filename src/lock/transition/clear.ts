@@ -18,12 +18,13 @@ export function clear(record: LockRecord, request: ClearRequest, now: number): C
   }
   settle(record, now, request.resultMs)
   const promotion = takePromotion(record, now, request.publishLeaseMs)
-  return { freed, cancelled, kept, discarded, promotion, now }
+  return { freed, cancelled, kept, discarded, sessions: [], promotion, now }
 }
 
 /** A parked call that had its turn exists only in the record: freeing it ends it. */
 function drop(record: LockRecord, hold: Hold, request: ClearRequest, now: number): void {
   removeHold(record, hold)
+  if (hold.stage === 'running') record.notices.add(`worker:${hold.worker}`)
   if (hold.stage !== 'promoting') {
     remember(record, { at: now, event: 'cleared', messageId: hold.messageId, by: request.by })
     return

@@ -113,6 +113,6 @@ export function clearContract(test: SceneTest): void {
   test('clearing a key that nobody holds does nothing', async (scene) => {
     const { now, ...answer } = await scene.clear({ parked: true, running: 'drop' })
     assert.ok(now > 0)
-    assert.deepEqual(answer, { freed: [], cancelled: [], kept: [], discarded: [], promotion: null })
+    assert.deepEqual(answer, { freed: [], cancelled: [], kept: [], discarded: [], sessions: [], promotion: null })
   })
 }

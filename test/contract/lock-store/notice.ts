@@ -9,9 +9,10 @@ const pair = { terms: termsOf({ limit: 2 }) }
 const inLine = { whenHeld: { do: 'park', capacity: 9, keep: 'all' } } as const
 
 export function noticeContract(test: SceneTest): void {
-  test('[P7] a worker is told at once when a run of its own is to stop, by clear, revoke or replace', async (scene) => {
+  test('[P7] a worker is told at once when a run of its own is to stop, by clear, revoke or replace, or dropped', async (scene) => {
     for (const [id, cancel] of Object.entries({
       cleared: () => scene.clear({ running: 'cancel' }),
+      dropped: () => scene.clear({ running: 'drop' }),
       revoked: () => scene.revoke('revoked', { terminate: true }),
       replaced: () => scene.acquire('newer', { whenHeld: { do: 'replace', minRunMs: 0 } }),
     })) {

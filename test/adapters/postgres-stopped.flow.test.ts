@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { Client } from 'pg'
+import { openLockStore } from '../../adapters/postgres/index.js'
+import { takeSeat } from '../../adapters/postgres/statements/barrier.js'
+import { KEY, LEASE_MS, LOCK_DELAY_MS, type Scene, sceneOf } from '../contract/lock-store/scene.js'
+import { type PostgresServer, startPostgres } from '../support/postgres-server.js'
+import { benchOf } from './postgres-bench.js'
+
+describe('a Postgres session that keeps a key though nobody renews it', () => {
+  let server: PostgresServer
+  let scene: Scene
+  let session: Client
+  before(async () => {
+    server = await startPostgres()
+  })
+  after(() => server.remove())
+  beforeEach(async () => {
+    scene = sceneOf(await benchOf(server, openLockStore))
+    session = await sitting(`beatlock:${scene.app}:w1@host`)
+    await scene.running('a', { barrier: 'session' })
+    await scene.park('b')
+  })
+  afterEach(async () => {
+    await session.end().catch(() => undefined)
+    await scene.close()
+  })
+
+  /** A process of which no more is left than its session, with a seat of this key and of another slot. */
+  async function sitting(name: string): Promise<Client> {
+    const client = new Client({ ...server.connection, application_name: name })
+    client.on('error', () => undefined)
+    await client.connect()
+    for (const slot of [0, 1]) await client.query(takeSeat('beatlock'), [scene.app, KEY, slot])
+    return client
+  }
+  const leaseOver = (): Promise<void> => scene.advanceTime(LEASE_MS + LOCK_DELAY_MS + 20)
+  const row = async () => (await scene.store.show(KEY))?.rows[0]
+  const ids = (holders: readonly { readonly id: string }[]): string[] => holders.map(({ id }) => id)
+
+  it('[P8] [P9] is left alone while the lease lives: force cancels the run', async () => {
+    assert.equal((await row())?.barrierHeld, false)
+    const answer = await scene.clear({ running: 'cancel' })
+    assert.deepEqual([ids(answer.cancelled), answer.sessions], [['a'], []])
+    await session.query('select 1')
+  })
+
+  it('[P8] is shown, kept without force, and ended by it once lease and lock delay are over', async () => {
+    await leaseOver()
+    assert.equal((await row())?.barrierHeld, true)
+    assert.deepEqual(ids((await scene.clear()).kept), ['a'])
+    const ended = new Promise((resolve) => session.once('end', resolve))
+    const answer = await scene.clear({ running: 'cancel' })
+    assert.deepEqual(answer.sessions, [{ holder: 'a', worker: 'w1@host', outcome: 'ended', others: 1 }])
+    assert.deepEqual([ids(answer.freed), answer.promotion?.messageId], [['a'], 'b'])
+    await ended
+    await scene.confirm('b')
+    assert.equal((await scene.run('b', { barrier: 'session' })).outcome, 'granted')
+  })
+
+  it('[P8] of a run that was told to stop and does not hear it is ended by force all the same', async () => {
+    await scene.clear({ running: 'cancel' })
+    await leaseOver()
+    assert.deepEqual(ids((await scene.clear({ running: 'cancel' })).freed), ['a'])
+  })
+
+  it('[P8] is ended at once where the hold is dropped', async () => {
+    const answer = await scene.clear({ running: 'drop' })
+    assert.deepEqual([answer.sessions[0]?.outcome, ids(answer.freed)], ['ended', ['a']])
+    assert.equal((await row())?.holder, 'b')
+  })
+
+  it('[P9] keeps its key where this login may not end it, and says so', async () => {
+    const role = `clerk_${scene.app.replaceAll('-', '_')}`
+    const admin = new Client(server.connection)
+    await admin.connect()
+    await admin.query(`create role ${role} login password 'pw'; grant usage on schema beatlock to ${role};
+      grant all on all tables in schema beatlock to ${role}; grant all on all sequences in schema beatlock to ${role}`)
+    await admin.end()
+    const connection = { ...server.connection, user: role, password: 'pw' }
+    const store = await openLockStore({ app: scene.app, connection, server: 'here' })
+    try {
+      await leaseOver()
+      for (const running of ['cancel', 'drop'] as const) {
+        const answer = await sceneOf({ ...scene, store }).clear({ running })
+        assert.deepEqual([answer.sessions[0]?.outcome, ids(answer.kept), answer.freed], ['denied', ['a'], []])
+      }
+      assert.equal((await row())?.barrierHeld, true)
+      await session.query('select 1')
+    } finally {
+      await store.close()
+    }
+  })
+
+  it('[P9] of somebody else is never ended, though it sits on the same number', async () => {
+    await session.end()
+    session = await sitting('payroll')
+    await leaseOver()
+    const answer = await scene.clear({ running: 'cancel' })
+    assert.deepEqual([answer.sessions, ids(answer.kept)], [[], ['a']])
+    await session.query('select 1')
+  })
+})
