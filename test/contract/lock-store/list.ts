@@ -29,6 +29,7 @@ export function listContract(test: SceneTest): void {
       worker: 'w1@host',
       queue: 'default',
       barrier: 'none',
+      barrierHeld: false,
       cancelledBy: null,
       cancelledHow: null,
       parked: 1,
