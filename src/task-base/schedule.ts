@@ -1,4 +1,12 @@
-/** When a periodic entry is due: a rule without state, that every beat reads alike. */
+/**
+ * When a periodic entry is due: a rule without state, that every beat reads alike. Any object with `next` is one; what
+ * it answers is checked, and an entry whose schedule fails rests for 30 s and says so. It lives in code: entries that
+ * are added at run time take text.
+ *
+ * @example
+ * const DAY = 86_400_000, ONE_PM = 46_800_000
+ * const afterLunch = { next: (afterMs) => Math.floor((afterMs - ONE_PM) / DAY + 1) * DAY + ONE_PM }
+ */
 export interface Schedule {
   /**
    * The first nominal time strictly after `afterMs`, or undefined when there is none.
