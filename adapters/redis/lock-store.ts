@@ -13,6 +13,7 @@ import type {
   RevokeRequest,
   RunStep,
 } from '../../src/lock/lock-store.js'
+import { MISSING_MS } from '../../src/lock/record.js'
 import { refArguments, scriptOn, termsArguments } from './argument.js'
 import { Connection, type RedisOptions, type Request } from './connection.js'
 import { redisDeadLetters } from './dead-letters.js'
@@ -78,9 +79,9 @@ function lockStoreOn(connection: Connection, app: string, notices: Notices): Loc
       return releaseAnswer(key, await on(key, RELEASE, args))
     },
     sweep: (options) => sweepShards(connection, app, options),
-    resolve: async ({ doubt, state, maxDeliveries, publishLeaseMs, resultMs }) => {
+    resolve: async ({ doubt, state, maxDeliveries, missingMs = MISSING_MS, publishLeaseMs, resultMs }) => {
       const args = [...refArguments(doubt), doubt.stage, doubt.token, state, maxDeliveries, publishLeaseMs, resultMs]
-      return resolveAnswer(doubt.key, await on(doubt.key, RESOLVE, [...args, randomUUID()]))
+      return resolveAnswer(doubt.key, await on(doubt.key, RESOLVE, [...args, missingMs, randomUUID()]))
     },
     list: (query) => listApps(connection, app, query),
     show: async (key) => lockView({ app, key }, await on(key, SHOW, [key])),

@@ -181,9 +181,11 @@ export function renewalAnswer(reply: unknown): RenewalAnswer {
 }
 
 export function resolveAnswer(key: LockKey, reply: unknown): ResolveAnswer {
-  const [outcome, at, promotion] = fieldsOf(reply)
+  const [outcome, at, promotion, ended] = fieldsOf(reply)
   const now = numberOf(at)
-  if (outcome === 'freed') return { outcome: 'freed', promotion: promotionIn(key, promotion), now }
+  if (outcome === 'freed') {
+    return { outcome: 'freed', record: nullable(ended, outcomeOf), promotion: promotionIn(key, promotion), now }
+  }
   return { outcome: word<'queued' | 'kept'>(outcome), now }
 }
 

@@ -33,8 +33,8 @@ export function logApp(app: App, log: Log): void {
   app.on('lock:stale', ({ key, id, step }) =>
     log.warn(`a ${step} of [${id}] came too late: it changed nothing`, { key }),
   )
-  app.on('lock:resolved', ({ key, id, stage, outcome }) =>
-    log.info(`[${id}] was ${stage} without a sign of life: ${outcome}`, { key }),
+  app.on('lock:resolved', ({ key, id, stage, outcome, ended }) =>
+    log.info(`[${id}] was ${stage} without a sign of life: ${outcome}${ended === null ? '' : `, ${ended}`}`, { key }),
   )
 }
 

@@ -23,6 +23,7 @@ export const ERROR_CODES = [
   'EXPIRED',
   'REVOKED',
   'CLEARED',
+  'PURGED',
   'REPLACED',
   // of a task's signal, and of its own request for a retry
   'SOFT_TIME_LIMIT',

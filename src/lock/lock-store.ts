@@ -256,9 +256,12 @@ export type ReleaseAnswer = Answer &
     | { readonly outcome: 'stale' }
   )
 
-/** A hold that only the engine can settle: its publisher fell silent, or its runner's lease and lock delay are over. */
+/**
+ * A hold that only the engine can settle: its publisher fell silent, or its runner's lease and lock delay are over. A
+ * sweep never doubts a queued one; whoever found it in the way for long may (`token`: null).
+ */
 export interface Doubt extends MessageRef {
-  readonly stage: 'publishing' | 'running'
+  readonly stage: 'publishing' | 'running' | 'queued'
   readonly token: number | null
   readonly queue: string
 }
@@ -275,6 +278,8 @@ export interface ResolveRequest {
   readonly doubt: Doubt
   readonly state: EngineState
   readonly maxDeliveries: number
+  /** How long a queued message must be missing, from one look to a later one, to end as `purged`. Default: 2,000 ms. */
+  readonly missingMs?: number
   readonly publishLeaseMs: number
   readonly resultMs: number
 }
@@ -282,8 +287,9 @@ export interface ResolveRequest {
 export type ResolveAnswer = Answer &
   (
     | { readonly outcome: 'queued' }
-    | { readonly outcome: 'freed'; readonly promotion: Promotion | null }
-    /** No longer in doubt, or its barrier is still held: nothing changed. */
+    /** `record`: how its message ended; null where it was never published. */
+    | { readonly outcome: 'freed'; readonly record: OutcomeRecord | null; readonly promotion: Promotion | null }
+    /** No longer in doubt, its barrier is still held, or queued and missing for the first time: it has its place. */
     | { readonly outcome: 'kept' }
   )
 

@@ -38,6 +38,8 @@ export interface Hold {
   lockDelayMs: number
   cancelledBy: string | null
   cancelledHow: CancelledHow | null
+  /** Since when the engine is known not to have the message of this queued hold, or null. */
+  missedAt: number | null
   /** The whole message text, kept while promoting. */
   message: string | null
 }
@@ -72,6 +74,8 @@ export const OUTCOME_ACKED_MS = 600_000
 /** What happened to holds is told for as long as outcomes that nobody acknowledged. */
 export const HISTORY_MS = OUTCOME_UNACKED_MS
 const HISTORY_KEPT = 20
+/** How long a queued message must be missing with the engine to count as purged. */
+export const MISSING_MS = 2_000
 
 export function emptyRecord(key: LockKey): LockRecord {
   return { v: 1, key, holders: [], parked: [], outcomes: new Map(), history: [], lastToken: 0, notices: new Set() }
@@ -210,6 +214,7 @@ export function newHold(of: { messageId: string; round: number; terms: HoldTerms
     lockDelayMs: 0,
     cancelledBy: null,
     cancelledHow: null,
+    missedAt: null,
     message: null,
   }
 }
@@ -228,6 +233,7 @@ export function enqueue(hold: Hold, now: number): void {
   hold.worker = null
   hold.barrier = null
   hold.slot = null
+  hold.missedAt = null
   hold.message = null
   hold.expiresAt = queuedUntil(hold.terms, hold.notBefore, now)
   hold.dueAt = hold.expiresAt

@@ -9,6 +9,7 @@ import { Confirmations } from './confirmation.js'
 import { PublishUnknown } from './error.js'
 import type { AppEvents } from './event.js'
 import type { Message } from './message.js'
+import { watchMissing } from './missing.js'
 import { PUBLISH_LEASE_MS, type Published, publishGuarded } from './publish-guard.js'
 import { type SweepPorts, settleDoubt } from './sweeper.js'
 
@@ -60,6 +61,7 @@ export async function openConnection(
   const stopSampling = keepSampled(clock, () => sample().catch(() => undefined))
   const now = (): number => clock.now()
   const sweep: SweepPorts = { store, engine, now, resultMs, events }
+  const missing = watchMissing(sweep)
   const confirmations = new Confirmations(store, (error) => events.emit('trouble', { where: 'confirmation', error }))
   const confirm = (message: Message): void =>
     confirmations.add({ key: message.lock.key, messageId: message.id, round: message.round })
@@ -82,6 +84,7 @@ export async function openConnection(
     definition: remembered((task) => store.definition(task)),
     async close() {
       stopSampling()
+      await missing.close()
       await confirmations.flush()
       await servers.close()
     },

@@ -17,7 +17,7 @@ export interface DirectPorts {
   /** A parked call of a task goes to the engine. */
   readonly promote: (promotion: Promotion) => Promise<void>
   /** Settles a hold that stands in the way and whose time is over. */
-  readonly settle: (doubt: Doubt) => Promise<void>
+  readonly settle: (doubt: Doubt) => Promise<unknown>
   /** Epoch ms by the store's clock. */
   readonly now: () => number
   readonly events: Emitter<AppEvents>

@@ -75,6 +75,8 @@ export interface AppEvents {
     readonly id: string
     readonly stage: Stage
     readonly outcome: 'queued' | 'freed'
+    /** How its message ended, where it did: `purged` of a queued one that the engine no longer had. */
+    readonly ended: FinalOutcome | null
   }
   /** A worker takes no messages: none of its child processes can start. `trouble` tells why. */
   readonly 'worker:stalled': { readonly worker: string }

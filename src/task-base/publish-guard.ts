@@ -25,7 +25,7 @@ export interface PublishPorts {
   /** Takes a published message's confirmation: batched, never awaited by the caller. */
   readonly confirm: (message: Message) => void
   /** Settles a hold that stands in the way and whose time is over, by the engine's word. */
-  readonly settle: (doubt: Doubt) => Promise<void>
+  readonly settle: (doubt: Doubt) => Promise<unknown>
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Emitter } from '../lock/emit.js'
-import type { Doubt, LockStore, Promotion } from '../lock/lock-store.js'
+import type { Doubt, EngineState, LockStore, Promotion, ResolveAnswer } from '../lock/lock-store.js'
 import type { Engine } from './engine.js'
 import type { AppEvents } from './event.js'
 import { DIRECT_QUEUE, decodeMessage, isDirectMarker, type Message } from './message.js'
@@ -34,22 +34,23 @@ export async function publishPromotion(ports: SweepPorts, promotion: Promotion):
   ports.events.emit('call:promoted', subject(message))
 }
 
-/** Asks the engine about one hold whose time is over, and settles it by its word. */
-export async function settleDoubt(ports: SweepPorts, doubt: Doubt): Promise<void> {
+/** Asks the engine about one hold that only it can settle, and settles it by its word. */
+export async function settleDoubt(
+  ports: SweepPorts,
+  doubt: Doubt,
+): Promise<{ readonly state: EngineState; readonly outcome: ResolveAnswer['outcome'] }> {
+  const { queue, messageId, round, key, stage } = doubt
   // A direct run has no message: nothing will deliver it again.
-  const { queue, messageId, round } = doubt
   const state = queue === DIRECT_QUEUE ? 'absent' : await ports.engine.state(queue, messageId, round)
   const { resultMs } = ports
   const request = { doubt, state, maxDeliveries: MAX_DELIVERIES, publishLeaseMs: PUBLISH_LEASE_MS, resultMs }
   const answer = await ports.store.resolve(request)
-  if (answer.outcome === 'kept') return
-  ports.events.emit('lock:resolved', {
-    key: doubt.key,
-    id: doubt.messageId,
-    stage: doubt.stage,
-    outcome: answer.outcome,
-  })
-  if (answer.outcome === 'freed' && answer.promotion) await publishPromotion(ports, answer.promotion)
+  const { outcome } = answer
+  if (outcome === 'kept') return { state, outcome }
+  const ended = outcome === 'freed' ? (answer.record?.outcome ?? null) : null
+  ports.events.emit('lock:resolved', { key, id: messageId, stage, outcome, ended })
+  if (outcome === 'freed' && answer.promotion) await publishPromotion(ports, answer.promotion)
+  return { state, outcome }
 }
 
 /** One pass: what is over ends, what is due goes out. Answers whether there may be more at once. */
@@ -57,7 +58,7 @@ export async function sweepOnce(ports: SweepPorts): Promise<boolean> {
   const { resultMs } = ports
   const due = await ports.store.sweep({ limit: SWEEP_LIMIT, publishLeaseMs: PUBLISH_LEASE_MS, resultMs })
   for (const promotion of due.promotions) await attempt(ports, () => publishPromotion(ports, promotion))
-  for (const doubt of due.doubts) await attempt(ports, () => settleDoubt(ports, doubt))
+  for (const doubt of due.doubts) await attempt(ports, async () => void (await settleDoubt(ports, doubt)))
   return due.promotions.length + due.doubts.length >= SWEEP_LIMIT
 }
 

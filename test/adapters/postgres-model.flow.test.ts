@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { Client } from 'pg'
 import { viewMessage, viewRecord } from '../../adapters/memory/lock-view.js'
 import { openLockStore } from '../../adapters/postgres/index.js'
-import type { HoldTerms, LockStore, RunStep } from '../../src/lock/lock-store.js'
+import type { HoldTerms, LockStore, ResolveRequest, RunStep } from '../../src/lock/lock-store.js'
 import { MODES, type Mode } from '../../src/lock/mode.js'
 import type { Instruction } from '../../src/lock/overlap.js'
 import { emptyRecord, type LockRecord } from '../../src/lock/record.js'
@@ -51,7 +51,7 @@ const ENDS = [
   ...['requeue queued', 'requeue CLEARED', 'requeue REPLACED', 'requeue REVOKED', 'requeue MAX_DELIVERIES'],
   ...['requeue stale', 'requeue finished'],
   ...['release released', 'release finished', 'release stale', 'release CLEARED', 'release REPLACED'],
-  ...['resolve queued', 'resolve freed', 'resolve kept'],
+  ...['resolve queued', 'resolve freed', 'resolve kept', 'resolve PURGED'],
   ...['revoke REVOKED', 'revoke running', 'revoke cancelled', 'revoke finished', 'revoke unknown'],
   ...[
     'state cooling',
@@ -93,7 +93,7 @@ describe('the Postgres functions', () => {
     for (let seed = 1; seed <= STORIES; seed += 1) await story(seed, reached)
     const missed = ENDS.filter((end) => !reached.has(end))
     assert.deepEqual(missed, [], 'the stories reach every kind of answer')
-  }).timeout(120_000)
+  }).timeout(240_000)
 
   async function story(seed: number, reached: Set<string>): Promise<void> {
     const options = freshOptions(server, { poolSize: 1 })
@@ -225,6 +225,7 @@ function nextStep(pick: Pick, record: LockRecord, runs: readonly Run[], taste: T
       model: (record, now) => ({ ...sweep(record, now, TIMES), now }),
     }),
     () => resolveStep(pick, ref, token),
+    () => missStep(pick, ref),
     () => clearStep(pick),
     () => revokeStep(pick, id, ref.round),
   ]
@@ -298,6 +299,18 @@ function resolveStep(pick: Pick, ref: { messageId: string; round: number }, runn
   const stage = pick(['publishing', 'running'] as const)
   const doubt = { key: KEY, ...ref, stage, token: pick([running, null]), queue: 'default' }
   const request = { doubt, state: pick(['waiting', 'absent', 'finished'] as const), ...TIMES }
+  return resolving(request)
+}
+
+/** A look for a queued message. */
+function missStep(pick: Pick, ref: { messageId: string; round: number }): Step {
+  const doubt = { key: KEY, ...ref, stage: 'queued', token: null, queue: 'default' } as const
+  const state = pick(['waiting', 'absent', 'absent', 'finished'] as const)
+  return resolving({ doubt, state, missingMs: pick([0, 100]), ...TIMES })
+}
+
+function resolving(request: ResolveRequest): Step {
+  const { doubt } = request
   return {
     name: `resolve ${JSON.stringify(doubt)} ${request.state}`,
     store: (store) => store.resolve(request),

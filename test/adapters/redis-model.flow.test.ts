@@ -210,9 +210,12 @@ async function sweeps(twins: Twins, random: Random): Answers {
 
 async function resolves(twins: Twins, random: Random): Answers {
   const state = (['waiting', 'active', 'absent', 'finished'] as const)[random(4)] ?? 'absent'
-  const doubt = twins.doubts[random(twins.doubts.length)]
+  const waits = pick(random, [undefined, ...twins.record.holders.filter((hold) => hold.stage === 'queued')])
+  const queued = waits && ({ ...refTo(waits.messageId), round: waits.round, stage: 'queued', token: null } as const)
+  const doubt = queued ? { ...queued, queue: 'default' } : twins.doubts[random(twins.doubts.length)]
   if (!doubt) return [undefined, undefined]
-  const request = { doubt, state, maxDeliveries: 2, publishLeaseMs: random(4), resultMs: 60_000 }
+  const times = { missingMs: random(6), publishLeaseMs: random(4), resultMs: 60_000 }
+  const request = { doubt, state, maxDeliveries: 2, ...times }
   const answer = await twins.store.resolve(request)
   return [answer, resolve(twins.record, request, answer.now)]
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { lockKey } from '../../src/lock/key.js'
 import type { EngineState, FinalOutcome, HoldTerms, MessageRef, Promotion } from '../../src/lock/lock-store.js'
 import { areRivals, type HolderSet, runSet } from '../../src/lock/mode.js'
-import { emptyRecord, holdOf, type LockRecord, outcomeKey } from '../../src/lock/record.js'
+import { emptyRecord, type Hold, holdOf, type LockRecord, outcomeKey } from '../../src/lock/record.js'
 import { acquire } from '../../src/lock/transition/acquire.js'
 import { clear } from '../../src/lock/transition/clear.js'
 import { confirm } from '../../src/lock/transition/confirm.js'
@@ -242,12 +242,24 @@ export class History {
       assert.ok(hold.dueAt > this.#now, `[P8] nobody was told of a ${hold.stage} hold that is over`)
       assert.ok(hold.dueAt <= this.#now + longest, `[P8] a ${hold.stage} hold without a bound`)
     }
+    for (const hold of [...this.#record.holders]) this.#miss(hold, state)
     for (const doubt of doubts) {
       const request = { ...TIMES, doubt, state, maxDeliveries: 3 }
       const answer = this.#on.resolve(this.#record, request, this.#now)
       assert.notEqual(answer.outcome, 'kept', '[P8] a doubt that was just raised was not settled')
       if ('promotion' in answer) this.#offered(answer.promotion)
     }
+  }
+
+  /** A look for a queued message: what is with the engine keeps its place, what is not twice ends as purged. */
+  #miss({ messageId, stage, missedAt }: Hold, state: EngineState): void {
+    if (stage !== 'queued') return
+    const doubt = { ...refOf(messageId), stage, token: null, queue: 'default' }
+    const request = { ...TIMES, doubt, state, maxDeliveries: 3, missingMs: 40 }
+    const answer = this.#on.resolve(this.#record, request, this.#now)
+    const gone = (state === 'absent' || state === 'finished') && missedAt !== null && missedAt + 40 <= this.#now
+    assert.equal(answer.outcome, gone ? 'freed' : 'kept', '[P12] a queued message was purged that is not missing')
+    if ('promotion' in answer) this.#offered(answer.promotion)
   }
 
   #clear({ parked, running }: Step & { do: 'clear' }): void {

@@ -29,7 +29,7 @@ declare
 begin
   if c.worthless_at is not null then until := least(until, greatest(n, c.worthless_at)); end if;
   update ${s}.lock_call set stage = 'queued', since = n, owner = null, worker = null, barrier = null, slot = null,
-      message = null, not_before = c.not_before, retries = c.retries, deliveries = c.deliveries,
+      message = null, missed_at = null, not_before = c.not_before, retries = c.retries, deliveries = c.deliveries,
       expires_at = until, due_at = until
     where app = c.app and key = c.key and place = c.place;
 end $$;

@@ -46,7 +46,7 @@ end
 
 local function enter(hold, stage, ends)
   hold.stage, hold.since, hold.expiresAt, hold.dueAt = stage, now, ends, ends
-  hold.owner, hold.worker, hold.barrier, hold.slot, hold.message = nil, nil, nil, nil, nil
+  hold.owner, hold.worker, hold.barrier, hold.slot, hold.missedAt, hold.message = nil, nil, nil, nil, nil, nil
 end
 
 local function enqueue(hold)

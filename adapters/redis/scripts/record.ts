@@ -37,7 +37,7 @@ local function packed(hold)
   local terms = hold.terms
   return cmsgpack.pack(1, hold.messageId, hold.round, hold.set, hold.stage, hold.since, hold.acquiredAt, hold.expiresAt,
     hold.dueAt, hold.notBefore, hold.deliveries, hold.retries, hold.leaseMs, hold.lockDelayMs, hold.token, hold.owner,
-    hold.worker, hold.barrier, hold.slot, hold.message, hold.cancelledHow, hold.cancelledBy, terms.task, terms.label,
+    hold.worker, hold.barrier, hold.slot, hold.message, hold.cancelledHow, hold.cancelledBy, hold.missedAt, terms.task, terms.label,
     terms.queue, terms.limit, terms.mode, terms.timeoutMs, terms.guarded, terms.notBefore, terms.expiresAt)
 end
 
@@ -46,7 +46,7 @@ local function unpacked(place, stored)
   local terms, hold = {}, { place = place, stored = stored }
   hold.v, hold.messageId, hold.round, hold.set, hold.stage, hold.since, hold.acquiredAt, hold.expiresAt,
     hold.dueAt, hold.notBefore, hold.deliveries, hold.retries, hold.leaseMs, hold.lockDelayMs, hold.token, hold.owner,
-    hold.worker, hold.barrier, hold.slot, hold.message, hold.cancelledHow, hold.cancelledBy, terms.task, terms.label,
+    hold.worker, hold.barrier, hold.slot, hold.message, hold.cancelledHow, hold.cancelledBy, hold.missedAt, terms.task, terms.label,
     terms.queue, terms.limit, terms.mode, terms.timeoutMs, terms.guarded, terms.notBefore, terms.expiresAt
     = cmsgpack.unpack(stored)
   hold.terms = terms

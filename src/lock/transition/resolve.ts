@@ -6,6 +6,7 @@ import {
   type Hold,
   holdOf,
   type LockRecord,
+  MISSING_MS,
   recordOutcome,
   remember,
   removeHold,
@@ -53,19 +54,45 @@ export function sweep(
 export function resolve(record: LockRecord, request: ResolveRequest, now: number): ResolveAnswer {
   const { doubt, state } = request
   const hold = holdOf(record, doubt)
-  if (!hold || hold.stage !== doubt.stage || hold.token !== doubt.token || !doubtOf(record, hold, now)) {
-    return { outcome: 'kept', now }
-  }
+  if (hold?.stage !== doubt.stage) return { outcome: 'kept', now }
+  if (hold.stage === 'queued') return missing(record, hold, request, now)
+  if (hold.token !== doubt.token || !doubtOf(record, hold, now)) return { outcome: 'kept', now }
   const ending = endingOf(hold, request)
-  if (!ending && state !== 'absent' && state !== 'finished') {
+  if (!ending && !isGone(state)) {
     enqueue(hold, now)
     return { outcome: 'queued', now }
   }
+  return free(record, hold, { request, ending, now })
+}
+
+/** Somebody purged the queue: a message that is missing twice, some time apart, and still queued, is given up for lost. */
+function missing(record: LockRecord, hold: Hold, request: ResolveRequest, now: number): ResolveAnswer {
+  const since = hold.missedAt
+  hold.missedAt = isGone(request.state) ? (since ?? now) : null
+  if (hold.missedAt === null || since === null || since + (request.missingMs ?? MISSING_MS) > now) {
+    return { outcome: 'kept', now }
+  }
+  const { messageId, round, token } = hold
+  const ending = { messageId, round, token, outcome: 'purged', code: 'PURGED' } as const
+  return free(record, hold, { request, ending, now })
+}
+
+function isGone(state: ResolveRequest['state']): boolean {
+  return state === 'absent' || state === 'finished'
+}
+
+function free(
+  record: LockRecord,
+  hold: Hold,
+  of: { readonly request: ResolveRequest; readonly ending: Ending | undefined; readonly now: number },
+): ResolveAnswer {
+  const { request, ending, now } = of
   removeHold(record, hold)
-  if (ending) recordOutcome(record, ending, now, request.resultMs)
-  else remember(record, { at: now, event: 'unpublished', messageId: hold.messageId, by: null })
+  const ended = ending ? recordOutcome(record, ending, now, request.resultMs) : null
+  if (!ending) remember(record, { at: now, event: 'unpublished', messageId: hold.messageId, by: null })
   settle(record, now, request.resultMs)
-  return { outcome: 'freed', promotion: takePromotion(record, now, request.publishLeaseMs), now }
+  const promotion = takePromotion(record, now, request.publishLeaseMs)
+  return { outcome: 'freed', record: ended, promotion, now }
 }
 
 /** How the message ended, where it did: a run that was cut off and will not come back, or came back too often. */
@@ -74,7 +101,7 @@ function endingOf(hold: Hold, request: ResolveRequest): Ending | undefined {
   const cancelled = cancelledEnding(hold)
   if (cancelled) return cancelled
   const ref = { messageId: hold.messageId, round: hold.round, token: hold.token }
-  if (request.state === 'absent' || request.state === 'finished') {
+  if (isGone(request.state)) {
     return { ...ref, outcome: 'lock_lost', code: 'LOCK_LOST' }
   }
   return hold.deliveries >= request.maxDeliveries ? { ...ref, outcome: 'failed', code: 'MAX_DELIVERIES' } : undefined

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import type { Doubt, EngineState, ResolveAnswer } from '../../../src/lock/lock-store.js'
-import { LEASE_MS, LOCK_DELAY_MS, PUBLISH_LEASE_MS, RESULT_MS, type Scene, type SceneTest } from './scene.js'
+import { LEASE_MS, LOCK_DELAY_MS, PUBLISH_LEASE_MS, RESULT_MS, refTo, type Scene, type SceneTest } from './scene.js'
 
 const ALIVE: readonly EngineState[] = ['waiting', 'delayed', 'active']
+const MISSING_MS = 150
 const GONE: readonly EngineState[] = ['finished', 'absent']
 
 /** The engine's word on a doubt. */
@@ -55,6 +56,39 @@ export function resolveContract(test: SceneTest): void {
     assert.equal((await scene.store.find('a', null)).outcome?.code, 'MAX_DELIVERIES')
   })
 
+  for (const state of GONE) {
+    test(`a queued message that is ${state} twice, some time apart, is purged and the next has its turn`, async (scene) => {
+      const doubt = await queued(scene)
+      assert.equal((await miss(scene, doubt, state)).outcome, 'kept', 'missing for the first time')
+      assert.equal((await miss(scene, doubt, state)).outcome, 'kept', 'too soon')
+      await scene.advanceTime(MISSING_MS)
+      const freed = await miss(scene, doubt, state)
+      assert.ok(freed.outcome === 'freed')
+      assert.deepEqual(
+        [freed.record?.outcome, freed.record?.code, freed.promotion?.messageId],
+        ['purged', 'PURGED', 'b'],
+      )
+      assert.deepEqual((await scene.store.find('a', null)).outcome, freed.record)
+      assert.equal((await scene.run('a')).outcome, 'finished')
+      assert.equal((await miss(scene, doubt, state)).outcome, 'kept')
+    })
+  }
+
+  test('[P12] a queued message that is found again, or was delivered meanwhile, has to be missed anew', async (scene) => {
+    const doubt = await queued(scene)
+    await miss(scene, doubt, 'absent')
+    await scene.advanceTime(MISSING_MS)
+    assert.equal((await miss(scene, doubt, 'delayed')).outcome, 'kept')
+    assert.equal((await miss(scene, doubt, 'absent')).outcome, 'kept')
+    await scene.requeue('a', await scene.running('a'), { reason: 'retry' })
+    await scene.advanceTime(MISSING_MS)
+    assert.equal((await miss(scene, doubt, 'absent')).outcome, 'kept')
+    const token = await scene.running('a', { owner: 'o2' })
+    await scene.advanceTime(MISSING_MS)
+    assert.equal((await miss(scene, doubt, 'absent')).outcome, 'kept', 'it runs')
+    assert.equal((await scene.renew('a', token)).outcome, 'renewed')
+  })
+
   test('a stopped run that never reported its end is recorded cleared', async (scene) => {
     await scene.acquire('a')
     await scene.running('a')
@@ -80,6 +114,19 @@ export function resolveContract(test: SceneTest): void {
     assert.equal((await resolve(scene, ran, 'absent')).outcome, 'kept', 'it runs again')
     assert.equal((await scene.renew('a', token)).outcome, 'renewed')
   })
+}
+
+/** A call that waits with the engine, with a call parked behind it. */
+async function queued(scene: Scene): Promise<Doubt> {
+  await scene.acquire('a')
+  await scene.confirm('a')
+  await scene.park('b')
+  return { ...refTo('a'), stage: 'queued', token: null, queue: 'default' }
+}
+
+function miss({ store }: Scene, doubt: Doubt, state: EngineState): Promise<ResolveAnswer> {
+  const times = { publishLeaseMs: PUBLISH_LEASE_MS, resultMs: RESULT_MS, missingMs: MISSING_MS }
+  return store.resolve({ doubt, state, maxDeliveries: 3, ...times })
 }
 
 /** A publisher that fell silent, with a call parked behind it. */
