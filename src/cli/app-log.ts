@@ -68,13 +68,21 @@ function levelOf({ outcome }: Ended): 'info' | 'error' {
   return outcome === 'failed' || outcome === 'lock_lost' ? 'error' : 'info'
 }
 
-function endText(run: Ended): string {
-  const { outcome, code, error, ms } = run
+/** Pure. */
+export function endText(run: Ended): string {
+  const { outcome, error, ms } = run
   if (outcome === 'ran') return `ran ${name(run)} in ${formatDuration(ms)}`
-  const why = error !== null ? `: ${errorLine(error)}` : code === null ? '' : ` (${code})`
+  const why = `${whyText(run)}${error === null ? '' : `: ${errorLine(error)}`}`
   return outcome === 'failed' || outcome === 'lock_lost'
     ? `${outcome} ${name(run)} after ${formatDuration(ms)}${why}`
     : `${outcome} ${name(run)}${why}`
+}
+
+function whyText({ code, error, attempt }: Ended): string {
+  if (code === 'MAX_RETRIES') return `, out of retries at attempt ${attempt}`
+  if (code === 'MAX_DELIVERIES')
+    return `: its process died each time it was started${attempt > 0 ? `, at last at attempt ${attempt}` : ''}`
+  return code === null || error !== null ? '' : ` (${code})`
 }
 
 /** `RangeError: what it said`, of an error as it travels. */

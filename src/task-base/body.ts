@@ -18,6 +18,11 @@ export interface BodyRequest {
   readonly hardLimitMs: number | null
 }
 
+/** Which attempt of its message a body is, from 1: starts that did not end count, and so do retries. */
+export function attemptOf({ retries, deliveries }: Pick<BodyRequest, 'retries' | 'deliveries'>): number {
+  return Math.max(1, retries + deliveries)
+}
+
 /** How a body ended by itself. */
 export type BodyVerdict =
   /** `result`: JSON text of what it returned, or null for undefined. */

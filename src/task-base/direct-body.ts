@@ -91,7 +91,8 @@ async function finish(holding: Holding, ended: BodyEnd<unknown>): Promise<void> 
   const { outcome, code } = answer.record
   if (answer.record.token !== token || outcome !== end.outcome) lose(outcome === 'cleared' ? 'cancelled' : 'ended')
   const ms = performance.now() - startedAt
-  ports.events.emit('run:ended', { ...directSubject(run), worker: ports.worker, outcome, code, error: null, ms })
+  const about = { ...directSubject(run), worker: ports.worker, attempt: 1 }
+  ports.events.emit('run:ended', { ...about, outcome, code, error: null, ms })
   ports.keeper.acked(ref)
   if (answer.outcome === 'released') await handOn(ports, answer.promotion)
 }

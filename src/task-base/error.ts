@@ -76,10 +76,15 @@ export class Revoked extends BeatlockError {
 /** `get()` of a task that failed. `cause` is its own error as far as it could travel. */
 export class TaskFailed extends BeatlockError {
   constructor(id: string, code: string, cause: Error | undefined) {
-    super(code as ErrorCode, `call ${id} failed${cause ? ` with ${cause.name}: ${cause.message}` : `: ${code}`}`, {
-      data: { id },
-      cause,
-    })
+    const how = code === 'MAX_RETRIES' ? ', out of retries,' : ''
+    super(
+      code as ErrorCode,
+      `call ${id} failed${cause ? `${how} with ${cause.name}: ${cause.message}` : `: ${code}`}`,
+      {
+        data: { id },
+        cause,
+      },
+    )
   }
 }
 

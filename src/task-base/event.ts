@@ -39,6 +39,8 @@ export interface AppEvents {
     /** JSON text `{name, message, stack?}` of the task's own error, or null. */
     readonly error: string | null
     readonly ms: number
+    /** Which attempt ended it, counted from 1 over retries and redeliveries; 0: it ended before a body of it began here. */
+    readonly attempt: number
   }
   /** A message that was given up is kept as a dead letter. */
   readonly 'run:buried': EventSubject & { readonly worker: string; readonly code: string }

@@ -1,7 +1,7 @@
 import { parseDuration } from '../lock/duration.js'
 import { UsageError } from '../lock/error.js'
 import { printable } from '../lock/printable.js'
-import type { BodyVerdict } from './body.js'
+import { attemptOf, type BodyVerdict } from './body.js'
 import { MAX_PAYLOAD_BYTES } from './call.js'
 import { decodeMessage, type Message } from './message.js'
 import { RetryRequested, requests, type TaskRequest } from './task.js'
@@ -46,7 +46,7 @@ function requestOf(message: Message, request: ExecuteRequest): TaskRequest {
   const { token, remainingMs } = request
   return {
     id: message.id,
-    attempt: Math.max(1, request.retries + request.deliveries),
+    attempt: attemptOf(request),
     signal: request.signal,
     lock: message.lock.guarded && token !== null ? { key: message.lock.key, token, remainingMs } : undefined,
     log: { info: log('info'), error: log('error') },

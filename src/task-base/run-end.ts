@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ServerUnavailable } from '../lock/error.js'
-import type { FinalOutcome, ReleaseAnswer, RequeueAnswer, RequeueStep } from '../lock/lock-store.js'
-import type { BodyEnd } from './body.js'
+import type { FinalOutcome, OutcomeRecord, ReleaseAnswer, RequeueAnswer, RequeueStep } from '../lock/lock-store.js'
+import { attemptOf, type BodyEnd } from './body.js'
 import { acknowledge } from './burial.js'
 import type { Verdict } from './engine.js'
 import type { Message } from './message.js'
@@ -39,7 +39,7 @@ async function fallBack(run: Run, granted: Granted, end: BodyEnd): Promise<Verdi
     case 'queued':
       return { verdict: 'putBack', delayMs }
     case 'ended':
-      ports.events.emit('run:ended', { ...subject(message), worker: ports.worker, ...endOf(answer.record), ms: 0 })
+      tellEnd(run, granted, answer.record, 0)
       await promote(ports, answer.promotion)
       return acknowledge(ports, message, answer.record)
     case 'finished':
@@ -97,9 +97,14 @@ async function conclude(run: Run, granted: Granted, end: FinalEnd, ms: number): 
     ports.events.emit('lock:stale', { key: run.ref.key, id: message.id, step: 'release' })
     return { verdict: 'putBack', delayMs: TROUBLE_MS }
   }
-  ports.events.emit('run:ended', { ...subject(message), worker: ports.worker, ...endOf(answer.record), ms })
+  tellEnd(run, granted, answer.record, ms)
   if (answer.outcome === 'released') await promote(ports, answer.promotion)
   return acknowledge(ports, message, answer.record)
+}
+
+function tellEnd({ ports, message }: Run, granted: Granted, record: OutcomeRecord, ms: number): void {
+  const about = { ...subject(message), worker: ports.worker, attempt: attemptOf(granted) }
+  ports.events.emit('run:ended', { ...about, ...endOf(record), ms })
 }
 
 function outcomeOf(end: FinalEnd): {
@@ -159,7 +164,7 @@ export async function endUnstarted(
   })
   if (answer.outcome === 'stale') return { verdict: 'putBack', delayMs: TROUBLE_MS }
   if (answer.outcome === 'released') {
-    ports.events.emit('run:ended', { ...subject(message), worker: ports.worker, ...end, error, ms: 0 })
+    ports.events.emit('run:ended', { ...subject(message), worker: ports.worker, ...end, error, ms: 0, attempt: 0 })
     await promote(ports, answer.promotion)
   }
   return acknowledge(ports, message, answer.record)

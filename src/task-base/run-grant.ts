@@ -124,7 +124,7 @@ async function notGranted(
       ports.events.emit('run:duplicate', { ...about, outcome: answer.record.outcome })
       return acknowledge(ports, message, answer.record)
     case 'ended':
-      ports.events.emit('run:ended', { ...about, ...endOf(answer.record), ms: 0 })
+      ports.events.emit('run:ended', { ...about, ...endOf(answer.record), ms: 0, attempt: 0 })
       await promote(ports, answer.promotion)
       return acknowledge(ports, message, answer.record)
   }

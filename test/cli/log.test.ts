@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { endText } from '../../src/cli/app-log.js'
 import { decisionText, slotText } from '../../src/cli/beat-log.js'
 import { logLine } from '../../src/cli/log.js'
 import { runsText } from '../../src/cli/run-follower.js'
+import type { LockKey } from '../../src/lock/key.js'
 
 const ONE = Date.UTC(2026, 10, 21, 1)
 const TIME = '2026-11-21T06:00:00.000Z'
@@ -30,6 +32,26 @@ describe('the log of worker and beat', () => {
     assert.equal(slotText(ONE + 5000, 'UTC'), '01:00:05')
     assert.equal(slotText(ONE + 500, 'UTC'), '01:00:00.500')
     assert.equal(slotText(ONE - 3_600_000, 'UTC'), '00:00')
+  })
+
+  it('tells the last error and the attempts of a task that is out of retries, and of one that died each time', () => {
+    const run = { id: '01HX', task: 'feed', key: 'feed:ab' as LockKey, label: 'feed n=1', worker: 'w1', ms: 43 }
+    const failed = { ...run, outcome: 'failed', attempt: 4 } as const
+    const error = '{"name":"RangeError","message":"not yet"}'
+    const texts = [
+      { code: 'MAX_RETRIES', error },
+      { code: 'MAX_RETRIES', error: null },
+      { code: 'MAX_DELIVERIES', error: null },
+      { code: 'TASK_ERROR', error },
+      { code: 'TIME_LIMIT', error: null },
+    ].map((end) => endText({ ...failed, ...end }))
+    assert.deepEqual(texts, [
+      'failed feed n=1 [01HX] after 43 ms, out of retries at attempt 4: RangeError: not yet',
+      'failed feed n=1 [01HX] after 43 ms, out of retries at attempt 4',
+      'failed feed n=1 [01HX] after 43 ms: its process died each time it was started, at last at attempt 4',
+      'failed feed n=1 [01HX] after 43 ms: RangeError: not yet',
+      'failed feed n=1 [01HX] after 43 ms (TIME_LIMIT)',
+    ])
   })
 
   it('says what a warm stop waits for', () => {

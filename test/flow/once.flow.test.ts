@@ -33,6 +33,7 @@ for (const [name, startServer] of Object.entries(PLACES)) {
     let app: App
     let worker: RunningWorker
     let flow: typeof import('../support/flow-app.js')
+    const attempts = new Map<string, number>()
     const events: { name: keyof AppEvents; id: string }[] = []
 
     before(async () => {
@@ -60,6 +61,7 @@ for (const [name, startServer] of Object.entries(PLACES)) {
       for (const each of ['run:started', 'run:ended', 'run:crashed', 'run:duplicate', 'run:retried'] as const) {
         app.on(each, (event) => events.push({ name: each, id: event.id }))
       }
+      app.on('run:ended', ({ id, attempt }) => attempts.set(id, attempt))
     })
 
     after(async () => {
@@ -154,6 +156,7 @@ for (const [name, startServer] of Object.entries(PLACES)) {
       assert.equal(await result.state(), 'RETRY')
       assert.equal((await flow.retryTwice.delay({ n: 6 })).outcome, 'rejected')
       assert.equal(await result.get({ timeout: '20s' }), 6)
+      await until(() => attempts.get(result.id) === 3, { what: 'its end to be told as that of the third attempt' })
       const starts = bodies(result.id).filter((line) => line.event === 'start')
       assert.deepEqual(
         starts.map((line) => line.attempt),
