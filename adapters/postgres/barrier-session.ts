@@ -22,6 +22,8 @@ export interface Backend {
 export interface BarrierSession {
   readonly client: Client
   readonly backend: Backend
+  /** One statement after the other, in the order asked: many runs share the connection, and `pg` gives its own queue up. */
+  ask(sql: string, values: readonly unknown[]): Promise<Record<string, unknown>[]>
 }
 
 /** @throws UsageError behind a pooler, where a session belongs to nobody; else whatever the connection throws. */
@@ -34,10 +36,19 @@ export async function openSession(options: PostgresOptions, onEnd: () => void): 
     const backend = rows[0] as Backend | undefined
     if (!backend || processIdOf(client) !== backend.pid) throw behindPooler(options.server)
     client.once('end', onEnd)
-    return { client, backend }
+    return { client, backend, ask: inTurn(client) }
   } catch (error) {
     cut(client)
     throw error
+  }
+}
+
+function inTurn(client: Client): BarrierSession['ask'] {
+  let before: Promise<unknown> = Promise.resolve()
+  return async (sql, values) => {
+    const asked = before.then(() => client.query(sql, [...values]))
+    before = asked.catch(() => {})
+    return (await asked).rows as Record<string, unknown>[]
   }
 }
 

@@ -129,7 +129,7 @@ class SessionBarrier implements Barrier {
   /** A statement without an answer may have taken or freed a lock: only the end of the session makes that certain. */
   async #on(session: BarrierSession, sql: string, values: readonly unknown[]): Promise<Record<string, unknown>[]> {
     try {
-      return (await session.client.query(sql, [...values])).rows as Record<string, unknown>[]
+      return await session.ask(sql, values)
     } catch (error) {
       if (failureOf(error) === 'disconnected') cut(session.client)
       throw publicError(this.#options.server, error)

@@ -59,6 +59,25 @@ describe('the Postgres session barrier', () => {
     for (const pid of await sessions()) await admin.query('select pg_terminate_backend($1)', [pid])
   }
 
+  it('takes and drops many seats at once over its one connection, without a warning of the client', async () => {
+    const barrier = await open()
+    const warned: Error[] = []
+    const note = (warning: Error) => void warned.push(warning)
+    process.on('warning', note)
+    try {
+      const seats = Array.from({ length: 50 }, (_, slot) => ({ key: KEY, slot }))
+      const answers = await Promise.all(seats.map((seat) => barrier.take(seat)))
+      assert.deepEqual([...new Set(answers)], ['taken'])
+      await Promise.all(seats.map((seat) => barrier.drop(seat)))
+      const again = await Promise.all(seats.map((seat) => barrier.take(seat)))
+      assert.deepEqual([...new Set(again)], ['taken'])
+      await new Promise((resolve) => setImmediate(resolve))
+      assert.deepEqual(warned, [])
+    } finally {
+      process.off('warning', note)
+    }
+  })
+
   it('keeps a seat from every other session until it is dropped', async () => {
     const [one, two] = [await open(), await open()]
     assert.equal(await one.take(SEAT), 'taken')
