@@ -26,7 +26,6 @@ export type KeeperNews =
   | { readonly news: 'failed'; readonly error: ThreadError }
   | { readonly news: 'lost'; readonly loss: Loss }
   | { readonly news: 'trouble'; readonly error: ThreadError }
-  | { readonly news: 'closed' }
 
 /** An error between threads: a structured clone keeps neither class nor code. */
 export interface ThreadError {

@@ -42,6 +42,5 @@ async function closeAll(keeper: FedKeeper, store: LockStore): Promise<void> {
   } catch (error) {
     tell({ news: 'trouble', error: asThreadError(error) })
   }
-  tell({ news: 'closed' })
   port?.close()
 }
