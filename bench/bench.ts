@@ -12,6 +12,7 @@ import { preforkHop } from './prefork-hop.js'
 import { guardedPublish } from './publish.js'
 import { redisPair } from './redis-pair.js'
 import { renewThousand } from './renew.js'
+import { timetables } from './timetable.js'
 
 const redis = await startRedis()
 const postgres = await startPostgres()
@@ -40,6 +41,7 @@ const LINES: Readonly<Record<string, () => Promise<Line | Line[]>>> = {
   hop: preforkHop,
   freed: async () => [await freedAfterKill(redis, 'Redis'), await freedAfterKill(postgres, 'Postgres')],
   list: () => onBoth(listAll),
+  beat: () => timetables(redis, postgres),
 }
 
 const chosen = process.argv.slice(2)

@@ -22,6 +22,9 @@ export function logBeat({ events, info }: RunningBeat, { log, outage }: { log: L
       `missed ${count} of ${entry}, the latest ${slot(entry, latest)}: no beat, or no server, was there at the time`,
     )
   })
+  events.on('beat:lead', ({ leads }) =>
+    log.info(leads ? 'this beat leads' : 'another beat leads; this one waits to take over'),
+  )
   events.on('beat:trouble', ({ entry, error }) => outage.trouble(entry === null ? 'beat' : `entry ${entry}`, error))
 }
 
@@ -43,15 +46,22 @@ export function slotText(nominal: number, zone: string): string {
   return time.replace(/\.000$/, '').replace(/^(\d\d:\d\d):00$/, '$1')
 }
 
+/** Entries that are told one by one at the start, the soonest. */
+const SHOWN = 20
+
 /** The start-up lines: what this beat serves, and what its author probably did not mean. */
 export function tellBeat(info: BeatInfo, { app, log }: { app: string; log: Log }): void {
-  const { broker, locks, entries, warnings } = info
-  log.info(`beat of app ${app}: ${entries.length} ${entries.length === 1 ? 'entry' : 'entries'}`)
-  log.info(`broker ${broker}, locks ${locks}`)
-  for (const { name, task, schedule, zone, overlap, next } of entries) {
+  const { broker, locks, store, entries, warnings } = info
+  log.info(`beat of app ${app}: ${entries.length} ${entries.length === 1 ? 'entry' : 'entries'} in its code`)
+  log.info(`broker ${broker}, locks ${locks}${store === locks ? '' : `, timetable ${store}`}`)
+  const soonest = entries.toSorted(
+    (a, b) => (a.next ?? Number.POSITIVE_INFINITY) - (b.next ?? Number.POSITIVE_INFINITY),
+  )
+  for (const { name, task, schedule, zone, overlap, next } of soonest.slice(0, SHOWN)) {
     const due =
       next === null ? 'never' : `${new Date(next).toISOString()} (in ${formatDuration(Math.max(0, next - Date.now()))})`
     log.info(`entry ${name}: ${task}, ${schedule}, ${zone}, overlap ${overlap}, next ${due}`)
   }
+  if (entries.length > SHOWN) log.info(`… and ${entries.length - SHOWN} more; beatlock schedule list shows them`)
   for (const warning of warnings) log.warn(warning)
 }

@@ -38,6 +38,7 @@ async function start(app: App, { log, maxIntervalMs, at }: Start): Promise<Runni
       await beat.stop()
       throw error
     }))
+  if (at && health) log.info(`healthz on ${at.host}:${health.port}`)
   const outage = new Outage({ log, probe: probeOf(app) })
   const quiet = app.on('trouble', ({ where, error }) => outage.trouble(where, error))
   tellBeat(beat.info, { app: app.name, log })

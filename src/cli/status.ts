@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { BeatRow } from '../beat/schedule-store.js'
 import { formatDuration } from '../lock/duration.js'
 import type { WorkerRow } from '../lock/lock-store.js'
 import { differingGuards } from '../task-base/differing-guard.js'
@@ -8,38 +9,97 @@ import { EXIT, type ExitCode } from './exit.js'
 import { print, say, terminalWidth } from './print.js'
 import { addCommand, exiting, type GlobalFlags } from './program.js'
 import { Table } from './table.js'
-import { withTarget } from './target.js'
+import { type Target, withTarget } from './target.js'
 
 interface StatusFlags extends GlobalFlags {
   readonly json?: true
 }
 
+const BEATS = ['BEAT', 'APP', 'HOST', 'PID', 'LEADS', 'ENTRIES', 'LAG', 'NEXT', 'TICKED', 'SEEN']
 const HEADER = ['NAME', 'APP', 'HOST', 'PID', 'QUEUES', 'CONCURRENCY', 'SEEN', 'TASKS']
 const EXAMPLES = `
 beatlock -A ./app.js status
 beatlock --broker redis://127.0.0.1:6379/0 status --json`
 
-/** `status`: the workers that live, of one app or of all apps of the server. */
+/** `status`: the workers and beats that live, of one app or of all apps of the server. */
 export function addStatusCommand(parent: Command): void {
-  addCommand(parent, 'status', 'the workers that live: where they run and what they serve', EXAMPLES)
-    .option('--json', 'an array, one object a worker')
+  addCommand(
+    parent,
+    'status',
+    'the workers and beats that live: where they run, what they serve, which beat leads',
+    EXAMPLES,
+  )
+    .option('--json', 'an array, one object a worker or beat, told by `kind`')
     .action(exiting((_, command: Command) => status(command.optsWithGlobals<StatusFlags>())))
 }
 
 async function status(flags: StatusFlags): Promise<ExitCode> {
   return withTarget(flags, 'status', async (target) => {
-    say(`workers of ${await target.shown()}`)
+    say(`workers and beats of ${await target.shown()}`)
     const { store } = await target.app.connection()
     const now = await store.now()
     const rows = await store.workers({ allApps: target.scope === 'server' })
     const workers = rows.filter((each) => now - each.seenAt < WORKER_DEAD_MS)
-    if (flags.json) await print(`${JSON.stringify(workers.map(asJson(now)), null, 2)}\n`)
-    else if (workers.length > 0)
-      await print(new Table(HEADER, terminalWidth()).lines(workers.map((each) => cells(each, now))))
-    else say('no worker runs; start one with beatlock -A ./app.js worker.')
+    const beats = await beatsOf(target, workers)
+    if (flags.json) await print(`${JSON.stringify([...workers.map(asJson(now)), ...beats.map(beatJson)], null, 2)}\n`)
+    else await showTables(workers, beats, now)
     for (const each of differingGuards(rows, now)) say(differingText(each))
     return EXIT.done
   })
+}
+
+interface Beat extends BeatRow {
+  readonly app: string
+  readonly seenAgoMs: number
+}
+
+/** Without an app's name: of the apps that have workers. */
+async function beatsOf(target: Target, workers: readonly WorkerRow[]): Promise<Beat[]> {
+  const apps = target.scope === 'server' ? new Set(workers.map(({ app }) => app)) : [target.app.name]
+  const beats: Beat[] = []
+  for (const app of apps) {
+    const { scheduleStore } = (await target.of(app).connection()).servers
+    const now = await scheduleStore.now()
+    const rows = await scheduleStore.beats()
+    beats.push(...rows.map((row) => ({ ...row, app, seenAgoMs: Math.max(0, now - row.seenAt) })))
+  }
+  return beats
+}
+
+async function showTables(workers: readonly WorkerRow[], beats: readonly Beat[], now: number): Promise<void> {
+  const rows = workers.map((each) => cells(each, now))
+  if (rows.length > 0) await print(new Table(HEADER, terminalWidth()).lines(rows))
+  else say('no worker runs; start one with beatlock -A ./app.js worker.')
+  if (beats.length > 0)
+    await print(`${rows.length > 0 ? '\n' : ''}${new Table(BEATS, terminalWidth()).lines(beats.map(beatCells))}`)
+}
+
+/** A beat that was killed stays listed for a minute; how long ago it was seen tells. */
+function beatCells(beat: Beat): string[] {
+  const { name, app, host, pid, leader, entries, lagMs, nextAt, lastTickAt, seenAgoMs } = beat
+  const lag = lagMs === null ? '-' : formatDuration(lagMs)
+  const seen = `${formatDuration(seenAgoMs)} ago`
+  return [
+    name,
+    app,
+    host,
+    String(pid),
+    leader ? 'yes' : 'no',
+    String(entries),
+    lag,
+    iso(nextAt) ?? '-',
+    iso(lastTickAt) ?? '-',
+    seen,
+  ]
+}
+
+function beatJson({ by, startedAt, seenAt, nextAt, lastTickAt, ...rest }: Beat): object {
+  const times = { startedAt: iso(startedAt), seenAt: iso(seenAt), nextAt: iso(nextAt), lastTickAt: iso(lastTickAt) }
+  return { kind: 'beat', ...rest, ...times }
+}
+
+function iso(at: number | null): string | null {
+  return at === null ? null : new Date(at).toISOString()
 }
 
 function cells(worker: WorkerRow, now: number): string[] {
@@ -50,6 +110,7 @@ function cells(worker: WorkerRow, now: number): string[] {
 
 function asJson(now: number): (worker: WorkerRow) => object {
   return ({ seenAt, startedAt, ...rest }) => ({
+    kind: 'worker',
     ...rest,
     startedAt: new Date(startedAt).toISOString(),
     seenAt: new Date(seenAt).toISOString(),

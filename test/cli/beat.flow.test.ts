@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { BeatHealth } from '../../src/beat/health.js'
+import { type RedisServer, startRedis } from '../support/redis-server.js'
+import { until } from '../support/until.js'
+import { type Command, fixture, runCommand, startCommand } from './command.js'
+
+describe('beat', function () {
+  this.timeout(60_000)
+  let server: RedisServer
+  let folder: string
+  const started: Command[] = []
+  before(async () => {
+    server = await startRedis()
+    folder = mkdtempSync(join(tmpdir(), 'beatlock-beat-'))
+  })
+  afterEach(async () => {
+    for (const { child, ended } of started.splice(0)) {
+      child.kill('SIGKILL')
+      await ended
+    }
+  })
+  after(async () => {
+    rmSync(folder, { recursive: true })
+    await server.stop()
+  })
+
+  const start = (...args: string[]): Command => {
+    const command = startCommand(['-A', fixture('timetable'), '--broker', server.url, 'beat', ...args])
+    started.push(command)
+    return command
+  }
+  const statusOf = async () => {
+    const { stdout } = await runCommand(['--app', 'shop', '--broker', server.url, 'status', '--json'])
+    return JSON.parse(stdout) as { kind: string; pid: number; leader: boolean; entries: number; nextAt: string }[]
+  }
+
+  it('one of two leads, which status shows; the other takes over within seconds when it is killed', async () => {
+    const [first, second] = [start(), start()]
+    await Promise.all([first, second].map(({ saw }) => saw('entry refresh-7')))
+    const leader = await until(async () => (await statusOf()).find((beat) => beat.leader && beat.nextAt), {
+      everyMs: 200,
+    })
+    assert.deepEqual([leader.kind, leader.entries], ['beat', 1])
+    const [leads, waits] = leader.pid === first.child.pid ? [first, second] : [second, first]
+    leads.child.kill('SIGKILL')
+    await waits.saw('this beat leads', 10_000)
+    await waits.saw(/(published|skipped) refresh-7/, 20_000)
+    waits.child.kill('SIGTERM')
+    assert.equal((await waits.ended).code, 0)
+  })
+
+  it('answers /healthz while it works, and says so when it does not reach its store', async () => {
+    const { saw, child, ended } = start('--healthz', '0')
+    await saw(/healthz on 127\.0\.0\.1:\d+/)
+    const port = /healthz on 127\.0\.0\.1:(\d+)/.exec(started[0]?.output.stdout ?? '')?.[1]
+    const ask = () => fetch(`http://127.0.0.1:${port}/healthz`)
+    await until(async () => (await ask()).status === 200, { timeoutMs: 10_000, everyMs: 100 })
+    const well = (await (await ask()).json()) as BeatHealth
+    assert.deepEqual([well.ok, well.leader, well.entries], [true, true, 1])
+    assert.equal((await fetch(`http://127.0.0.1:${port}/other`)).status, 404)
+    process.kill(server.pid, 'SIGSTOP')
+    try {
+      await until(async () => (await ask()).status === 503, { timeoutMs: 25_000, everyMs: 200, what: '503' })
+    } finally {
+      process.kill(server.pid, 'SIGCONT')
+    }
+    await until(async () => (await ask()).status === 200, { timeoutMs: 20_000, everyMs: 200, what: '200 again' })
+    child.kill('SIGTERM')
+    assert.equal((await ended).code, 0)
+  })
+
+  it('keeps its timetable in a file, which commands read when it has stopped', async () => {
+    const store = `file:${join(folder, 'timetable')}`
+    const first = start('--store', store)
+    await first.saw(`timetable ${store}`)
+    await first.saw(/(published|skipped) refresh-7/)
+    const second = await start('--store', store).ended
+    assert.equal(second.code, 2)
+    assert.match(second.stderr, new RegExp(`in use by process ${first.child.pid}: stop it first`))
+    first.child.kill('SIGTERM')
+    assert.equal((await first.ended).code, 0)
+    const { stdout, code } = await runCommand([
+      '--app',
+      'shop',
+      '--broker',
+      server.url,
+      'schedule',
+      'show',
+      'refresh-7',
+      '--store',
+      store,
+    ])
+    assert.equal(code, 0)
+    assert.match(stdout, /slots +\d+ (published|skipped)/)
+  })
+
+  it('refuses a store and an address that it cannot have, with a sentence', async () => {
+    for (const [args, said] of [
+      [['--store', 'redis://x'], /--store must be file:PATH/],
+      [['--healthz', 'here'], /--healthz must be PORT or HOST:PORT/],
+      [['--max-interval', '0'], /--max-interval/],
+    ] as const) {
+      const { code, stderr } = await start(...args).ended
+      assert.match(stderr, said)
+      assert.equal(code, 2)
+    }
+  })
+})
