@@ -1,4 +1,13 @@
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, truncateSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
@@ -17,83 +26,87 @@ export class Journal {
   #file: FileHandle
   #bytes: number
   #bytesAnew: number
+  readonly #snapshot: () => readonly unknown[]
   #pending: string[] = []
-  #writing: Promise<void> | undefined
+  /** The write that takes what is pending; undefined where none waits. */
+  #next: Promise<void> | undefined
+  #last: Promise<void> = Promise.resolve()
 
-  private constructor(path: string, file: FileHandle, bytes: number) {
-    this.#path = path
-    this.#file = file
-    this.#bytes = bytes
-    this.#bytesAnew = bytes
+  private constructor(of: { path: string; file: FileHandle; bytes: number; snapshot: () => readonly unknown[] }) {
+    this.#path = of.path
+    this.#file = of.file
+    this.#bytes = of.bytes
+    this.#bytesAnew = of.bytes
+    this.#snapshot = of.snapshot
   }
 
-  /** Reads what is there. @throws UsageError where something else than the last line is broken */
-  static async open(path: string): Promise<{ readonly journal: Journal; readonly lines: unknown[] }> {
+  /**
+   * Reads what is there. `snapshot` answers the lines that say all of it, whenever the file is written anew.
+   * @throws UsageError where something else than the last line is broken
+   */
+  static async open(
+    path: string,
+    snapshot: () => readonly unknown[],
+  ): Promise<{ readonly journal: Journal; readonly lines: unknown[] }> {
     const { lines, bytes } = existsSync(path) ? readLines(path) : { lines: [], bytes: 0 }
     const file = await open(path, 'a')
     syncFolder(path)
-    return { journal: new Journal(path, file, bytes), lines }
+    return { journal: new Journal({ path, file, bytes, snapshot }), lines }
   }
 
-  /** Writes come together: many appends, one sync. */
+  /** Lines that come while one write is under way go together in the next: many appends, one sync. */
   append(line: unknown): Promise<void> {
     this.#pending.push(lineOf(line))
-    this.#writing ??= this.#write().finally(() => {
-      this.#writing = undefined
-    })
-    const under = this.#writing
-    // Lines that came after a write began go with the next one.
-    return under.then(() => (this.#pending.length > 0 ? this.flush() : undefined))
+    this.#next ??= this.#after(() => this.#write())
+    return this.#next
   }
 
-  async flush(): Promise<void> {
-    while (this.#pending.length > 0 || this.#writing) {
-      this.#writing ??= this.#write().finally(() => {
-        this.#writing = undefined
-      })
-      await this.#writing
-    }
-  }
-
-  get isLong(): boolean {
-    return this.#bytes > Math.max(SMALLEST_BYTES, GROWTH * this.#bytesAnew)
-  }
-
-  /** At once, with nothing written in between. */
-  rewrite(lines: readonly unknown[]): void {
-    const beside = `${this.#path}.new`
-    const text = lines.map(lineOf).join('')
-    const file = openSync(beside, 'w')
-    try {
-      writeSync(file, text)
-      fsyncSync(file)
-    } finally {
-      closeSync(file)
-    }
-    renameSync(beside, this.#path)
-    syncFolder(this.#path)
-    this.#bytes = Buffer.byteLength(text)
-    this.#bytesAnew = this.#bytes
-  }
-
-  async reopen(): Promise<void> {
-    await this.#file.close()
-    this.#file = await open(this.#path, 'a')
+  /** Writes all of it anew. */
+  renew(): Promise<void> {
+    return this.#after(() => this.#renew())
   }
 
   async close(): Promise<void> {
-    await this.flush().catch(() => undefined)
+    await this.#last
     await this.#file.close()
   }
 
+  #after(work: () => Promise<void>): Promise<void> {
+    const done = this.#last.then(work)
+    this.#last = done.catch(() => undefined)
+    return done
+  }
+
   async #write(): Promise<void> {
-    // Whoever appends in this turn of the loop is taken along.
-    await Promise.resolve()
+    this.#next = undefined
+    if (this.#bytes > Math.max(SMALLEST_BYTES, GROWTH * this.#bytesAnew)) return this.#renew()
     const text = this.#pending.splice(0).join('')
-    if (text === '') return
     await this.#file.appendFile(text)
     await this.#file.datasync()
     this.#bytes += Buffer.byteLength(text)
+  }
+
+  /** What is pending is in the snapshot; nothing else writes meanwhile. */
+  async #renew(): Promise<void> {
+    this.#pending = []
+    const text = this.#snapshot().map(lineOf).join('')
+    writeBeside(`${this.#path}.new`, text)
+    renameSync(`${this.#path}.new`, this.#path)
+    syncFolder(this.#path)
+    await this.#file.close()
+    this.#file = await open(this.#path, 'a')
+    this.#bytes = Buffer.byteLength(text)
+    this.#bytesAnew = this.#bytes
+  }
+}
+
+function writeBeside(path: string, text: string): void {
+  const file = openSync(path, 'w')
+  try {
+    writeFileSync(file, text)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
   }
 }
 

@@ -82,30 +82,27 @@ class TimetableFile {
   readonly #path: string
   readonly #app: string
   readonly #letGo: () => void
-  #journal: Journal
+  #journal: Journal | undefined
   #book: EntryBook
   #latest = 0
   #written: Promise<void> = Promise.resolve()
   /** What the disk refused: the file is read again before anything else is done. */
   #broken = false
 
-  private constructor(of: { path: string; app: string; letGo: () => void; journal: Journal }) {
+  private constructor(of: { path: string; app: string; letGo: () => void }) {
     this.#path = of.path
     this.#app = of.app
     this.#letGo = of.letGo
-    this.#journal = of.journal
     this.#book = this.#emptyBook()
   }
 
   static async open(path: string, app: string): Promise<TimetableFile> {
-    const letGo = await holdFile(path)
+    const file = new TimetableFile({ path, app, letGo: await holdFile(path) })
     try {
-      const { journal, lines } = await Journal.open(path)
-      const file = new TimetableFile({ path, app, letGo, journal })
-      await file.#restore(lines as Line[])
+      await file.#read()
       return file
     } catch (error) {
-      letGo()
+      await file.close()
       throw error
     }
   }
@@ -118,7 +115,7 @@ class TimetableFile {
 
   /** One verb: decided at once, answered when it is on the disk. */
   async change<Answer>(verb: (book: EntryBook) => Answer): Promise<Answer> {
-    if (this.#broken) await this.#readAgain()
+    if (this.#broken) await this.#read()
     const answer = verb(this.#book)
     try {
       await this.#written
@@ -131,11 +128,11 @@ class TimetableFile {
 
   async destroy(): Promise<void> {
     this.#book = this.#emptyBook()
-    await this.#rewrite()
+    await this.#journal?.renew()
   }
 
   async close(): Promise<void> {
-    await this.#journal.close()
+    await this.#journal?.close()
     this.#letGo()
   }
 
@@ -147,16 +144,9 @@ class TimetableFile {
   }
 
   #note(line: Line): void {
+    if (!this.#journal) return
     this.#written = this.#journal.append(line)
     this.#written.catch(() => undefined)
-    if (this.#journal.isLong) this.#written = this.#written.then(() => this.#rewrite())
-  }
-
-  async #rewrite(): Promise<void> {
-    await this.#journal.flush()
-    const records = [...this.#book.records.values()].map((record) => lineFor(record, undefined))
-    this.#journal.rewrite([{ v: 1, app: this.#app }, ...records])
-    await this.#journal.reopen()
   }
 
   async #restore(lines: readonly Line[]): Promise<void> {
@@ -165,7 +155,7 @@ class TimetableFile {
       const owner = 'app' in first ? `app '${first.app}'` : 'something else'
       throw new UsageError(`file:${this.#path} belongs to ${owner}, not to app '${this.#app}': name another file.`)
     }
-    if (!first) await this.#journal.append({ v: 1, app: this.#app })
+    if (!first) await this.#journal?.append({ v: 1, app: this.#app })
     const records = replay(lines)
     this.#book.restore(records.values())
     for (const { row, decisions } of records.values()) {
@@ -173,14 +163,19 @@ class TimetableFile {
     }
   }
 
-  async #readAgain(): Promise<void> {
-    await this.#journal.close().catch(() => undefined)
-    const { journal, lines } = await Journal.open(this.#path)
+  async #read(): Promise<void> {
+    await this.#journal?.close().catch(() => undefined)
+    const { journal, lines } = await Journal.open(this.#path, () => this.#lines())
     this.#journal = journal
     this.#book = this.#emptyBook()
     this.#written = Promise.resolve()
     await this.#restore(lines as Line[])
     this.#broken = false
+  }
+
+  #lines(): Line[] {
+    const records = [...this.#book.records.values()].map((record) => lineFor(record, undefined))
+    return [{ v: 1, app: this.#app }, ...records]
   }
 }
 
