@@ -11,7 +11,7 @@ export type { ErrorCode } from './lock/error-code.js'
 export type { LockKey } from './lock/key.js'
 export type { LockStore } from './lock/lock-store.js'
 export type { Overlap } from './lock/overlap.js'
-export { App, type Signature, type TaskHandle } from './task-base/app.js'
+export { App, type PeriodicOptions, type Signature, type TaskHandle } from './task-base/app.js'
 export type { AppOptions } from './task-base/app-options.js'
 export type { CallOptions } from './task-base/call.js'
 export type { DeadLetterDetail, DeadLetterInfo, DeadLetters, Requeued } from './task-base/dead-letters.js'
@@ -19,7 +19,7 @@ export type { DirectAnswer } from './task-base/direct.js'
 export type { DirectLock } from './task-base/direct-body.js'
 export type { DirectOptions } from './task-base/direct-options.js'
 export type { Engine } from './task-base/engine.js'
-export type { Entry } from './task-base/entry.js'
+export type { Entry, EntryTiming } from './task-base/entry.js'
 export {
   AlreadyQueued,
   type HolderInfo,

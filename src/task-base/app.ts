@@ -17,7 +17,7 @@ import type { AppEvents } from './event.js'
 import { type ExecuteRequest, executeTask } from './execute.js'
 import { Locks } from './locks.js'
 import type { Message } from './message.js'
-import type { CallOnce, Guard, Once } from './once.js'
+import type { Guard, Once } from './once.js'
 import type { Published } from './publish-guard.js'
 import { createResult, type Result } from './result.js'
 import { type Revocation, type RevokeOptions, revokeCall } from './revoke.js'
@@ -31,6 +31,11 @@ import type { Args, Checked, Named } from './typed.js'
 export interface Signature {
   readonly task: string
   readonly args: readonly unknown[]
+}
+
+/** An entry's options, and its name. */
+export interface PeriodicOptions extends Omit<Entry, 'task' | 'schedule' | 'args' | 'kwargs' | 'external'> {
+  readonly name?: string
 }
 
 /** How a registered task is called. */
@@ -130,21 +135,21 @@ export class App {
     return this.#handle(this.#add(definition))
   }
 
-  /** Adds a line to the timetable; answers its name (default: the task's). @throws UsageError for a name that is taken. */
+  /**
+   * Adds a line to the timetable, with an entry's further options; answers its name (default: the task's).
+   *
+   * @throws UsageError for a name that is taken, and for unknown options.
+   */
   addPeriodicTask(
     schedule: Schedule | Duration | string,
     signature: Signature,
-    options: { readonly name?: string; readonly once?: CallOnce; readonly options?: Entry['options'] } = {},
+    { name: given, ...options }: PeriodicOptions = {},
   ): string {
-    const name = readEntryName(options.name ?? signature.task)
+    const name = readEntryName(given ?? signature.task)
     if (this.#entries.has(name))
       throw new UsageError(`two beat entries are named '${name}'; give one of them another name.`)
-    const { once, options: call } = options
     const { task, args } = signature
-    this.#entries.set(
-      name,
-      readEntry(name, { task, args, schedule, ...(once ? { once } : {}), ...(call ? { options: call } : {}) }),
-    )
+    this.#entries.set(name, readEntry(name, { ...options, task, args, schedule }))
     return name
   }
 

@@ -99,6 +99,22 @@ describe('a virtual beat', () => {
     await fc.assert(property, { numRuns: 15 })
   })
 
+  it('knows entries that code adds, also after its modules are loaded, with all their options', async () => {
+    const app = appOf({})
+    app.onAfterConfigure(() => {
+      app.addPeriodicTask(
+        '1h',
+        { task: 'ping', args: [] },
+        { name: 'twice', maxRuns: 2, startsAt: '2026-01-02T00:00:00Z' },
+      )
+    })
+    const beat = await virtualBeat(app, { startsAt: START })
+    const hours = (await beat.advance('7d')).map(({ nominal }) => (nominal - Date.parse(START)) / 3_600_000)
+    assert.deepEqual(hours, [24, 25])
+    const wrong = { maxRun: 2 } as object
+    assert.throws(() => app.addPeriodicTask('1h', { task: 'ping', args: [] }, wrong), /did you mean "maxRuns"\?/)
+  })
+
   it('takes the answers of a guard from the test', async () => {
     const app = appOf({ rollup: { schedule: '1h' } })
     const beat = await virtualBeat(app, {
