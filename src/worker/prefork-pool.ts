@@ -1,7 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { makeProcessFolder, type ProcessFolder } from '../lock/process-folder.js'
 import type { BodyEnd, BodyRequest, UnstartedReason } from '../task-base/body.js'
 import { decodeMessage } from '../task-base/message.js'
 import { Child, type ChildOptions } from './child.js'
@@ -35,7 +33,7 @@ const STEADY_MS = 1000
 /** A fixed number of child processes, each replaced when it dies; a body is run in one of them. */
 export class PreforkPool implements Pool {
   readonly #options: PreforkOptions
-  readonly #spill: string
+  readonly #spill: ProcessFolder
   readonly #children = new Set<Child>()
   /** Those that became ready. */
   readonly #living = new Set<Child>()
@@ -50,8 +48,7 @@ export class PreforkPool implements Pool {
 
   constructor(options: PreforkOptions) {
     this.#options = options
-    // mkdtemp makes it 0700.
-    this.#spill = mkdtempSync(join(tmpdir(), 'beatlock-body-'))
+    this.#spill = makeProcessFolder('body')
   }
 
   async start(signal?: AbortSignal): Promise<void> {
@@ -111,7 +108,7 @@ export class PreforkPool implements Pool {
       else if (this.#idle.includes(child)) void child.stop()
     }
     await Promise.all(this.#seats)
-    rmSync(this.#spill, { recursive: true, force: true })
+    this.#spill.remove()
   }
 
   /** One place: a child, and after it the next, until the pool closes. `told` hears of the first. */
@@ -135,7 +132,7 @@ export class PreforkPool implements Pool {
   /** From a child's start to the end of its group. @throws BeatlockError CHILD_START, or what fork threw. */
   async #oneLife(told: (first: FirstStart) => void): Promise<undefined> {
     const startedAt = performance.now()
-    const child = new Child({ ...this.#options, spill: this.#spill })
+    const child = new Child({ ...this.#options, spill: this.#spill.path })
     this.#children.add(child)
     try {
       await child.ready
