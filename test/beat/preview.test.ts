@@ -32,7 +32,15 @@ describe('a preview', () => {
 
   it('refuses what an entry would refuse, and an endless count', () => {
     const request = { text: '5m', zone: 'UTC', after: 0, count: 1 }
-    for (const wrong of [{ text: 'monkey' }, { zone: 'Mars' }, { count: 0 }, { count: 10_001 }, { count: 1.5 }]) {
+    const neverInNoZone = { text: 'at 1969-01-01T00:00:00Z', zone: 'Mars' }
+    for (const wrong of [
+      { text: 'monkey' },
+      { zone: 'Mars' },
+      neverInNoZone,
+      { count: 0 },
+      { count: 10_001 },
+      { count: 1.5 },
+    ]) {
       assert.throws(() => preview({ ...request, ...wrong }), UsageError)
     }
   })

@@ -19,7 +19,7 @@ let inTheBody: (() => Promise<unknown>) | undefined
 describe('runTask', () => {
   const app = new App('unit', { broker: 'redis://127.0.0.1:1/0' })
   app.register(Refresh)
-  app.task('retry', {}, function () {
+  app.task('retry', { once: { keys: [] } }, function () {
     this.retry({ countdown: '2s', cause: new RangeError('not yet') })
   })
   app.task('exclusive', { once: { keys: [], mode: 'whileExecuting', overlap: 'defer' } }, async () => inTheBody?.())
