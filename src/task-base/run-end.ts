@@ -10,6 +10,7 @@ import { type ExecutionPorts, endOf, type Granted, leave, promote, type Run, TRO
 import { MAX_DELIVERIES, subject } from './sweeper.js'
 
 const RELEASE_RETRY_MS = 250
+const TROUBLE_PATIENCE_MS = 30_000
 /** How long a message waits whose body got no child here; another worker may take it then. */
 const NO_CHILD_MS = 1_000
 
@@ -127,14 +128,19 @@ function outcomeOf(end: FinalEnd): {
   }
 }
 
-/** A run that ended must be written down: asks until the server answers, its lease renewed meanwhile. */
+/**
+ * A run that ended must be written down, or its body would run again: asks until the server answers, its lease renewed
+ * meanwhile. What is not an absence may pass as well (a password that is being changed, say), but not for ever.
+ */
 async function insist<T>(ports: ExecutionPorts, step: () => Promise<T>): Promise<T> {
+  const startedAt = performance.now()
   for (;;) {
     try {
       return await step()
     } catch (error) {
-      if (!(error instanceof ServerUnavailable) || ports.signal.aborted) throw error
-      ports.events.emit('trouble', { where: 'end of a run', error })
+      const lasts = !(error instanceof ServerUnavailable) && performance.now() - startedAt > TROUBLE_PATIENCE_MS
+      if (lasts || ports.signal.aborted) throw error
+      ports.events.emit('trouble', { where: 'end of a run', error: error as Error })
       await sleep(RELEASE_RETRY_MS, undefined, { signal: ports.signal }).catch(() => undefined)
     }
   }

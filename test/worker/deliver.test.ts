@@ -3,11 +3,49 @@ import { openLockStore } from '../../adapters/memory/lock-store.js'
 import { memoryServer } from '../../adapters/memory/server.js'
 import { App, Task } from '../../src/index.js'
 import { createEmitter } from '../../src/lock/emit.js'
+import { StoreUnavailable } from '../../src/lock/error.js'
+import type { ReleaseRequest } from '../../src/lock/lock-store.js'
 import { resultValue } from '../../src/task-base/result.js'
 import type { ExecutionPorts } from '../../src/task-base/run.js'
 import { deliverTo } from '../../src/worker/deliver.js'
 
 describe('a delivery', () => {
+  it('[P13] writes a finished body’s end down through errors of any kind, and does not run it again', async () => {
+    const app = new App('insists', { broker: 'memory:' })
+    app.task('feeds.refresh', { once: { keys: ['feedId'] } }, (feed: { feedId: number }) => feed.feedId)
+    const store = openLockStore({ server: memoryServer(), app: 'insists' })
+    const failures = [new StoreUnavailable('h:1', 'gone'), new Error('the password is being changed')]
+    const kept: string[] = []
+    const ports: Partial<ExecutionPorts> = {
+      store: Object.assign(Object.create(store), {
+        release: (request: ReleaseRequest) => {
+          const failure = failures.shift()
+          return failure ? Promise.reject(failure) : store.release(request)
+        },
+      }),
+      events: createEmitter(),
+      worker: 'w1',
+      now: Date.now,
+      barrier: undefined,
+      leaseMs: 5_000,
+      lockDelayMs: 1_000,
+      hold: (_, runId) => BigInt(kept.push(runId)),
+      drop: (runId) => void kept.splice(kept.indexOf(runId), 1),
+      run: async () => {
+        assert.equal(kept.length, 1)
+        return { end: 'returned', result: '7' }
+      },
+      signal: new AbortController().signal,
+    }
+    const defaults = { softTimeLimitMs: null, timeLimitMs: null }
+    const deliver = deliverTo({ tasks: app.tasks, ports: ports as ExecutionPorts, defaults })
+    const message = await app.message(await app.targetOf('feeds.refresh'), [{ feedId: 7 }], {})
+    assert.deepEqual(await deliver(message), { verdict: 'ack' })
+    assert.deepEqual([failures, kept], [[], []])
+    assert.equal((await store.find(message.id, null)).outcome?.outcome, 'ran')
+    await app.close()
+  })
+
   it('[P10] whose arguments give no key ends as failed, and tells its caller why', async () => {
     const app = new App('deliver', { broker: 'memory:' })
     app.task('feeds.refresh', { once: { keys: ['feedId'] } }, (feed: { feedId: number }) => feed.feedId)
