@@ -155,17 +155,15 @@ function decisionOf(entry: string, nominal: number, packed: string): Decision {
 }
 
 function shown(reply: unknown): EntryRow | null {
-  const [, fields] = fieldsOf(reply)
-  if (fieldsOf(fields).length === 0) return null
   const row = rowOf(reply)
-  return row.state === 'removed' ? null : row
+  return row.state === null || row.state === 'removed' ? null : row
 }
 
 function rowOf(reply: unknown): EntryRow {
   const [name, fields] = fieldsOf(reply)
-  const stored = new Map(pairs(fieldsOf(fields)))
-  const textAt = (field: string): string | null => stored.get(field) ?? null
-  const numberAt = (field: string): number | null => (stored.has(field) ? Number(stored.get(field)) : null)
+  const stored = JSON.parse(String(fields)) as Stored
+  const textAt = (field: string): string | null => stored[field] ?? null
+  const numberAt = (field: string): number | null => (stored[field] === undefined ? null : Number(stored[field]))
   const lastNominal = numberAt('lastNominal')
   return {
     name: String(name),
@@ -184,22 +182,21 @@ function rowOf(reply: unknown): EntryRow {
     changedAt: numberAt('changedAt') ?? 0,
     revision: numberAt('revision') ?? 0,
     nominal: numberAt('nominal') ?? 0,
-    claim: stored.has('claimTerm') ? storedClaim(stored) : null,
+    claim: stored['claimTerm'] === undefined ? null : storedClaim(stored),
   }
 }
 
-function storedClaim(stored: ReadonlyMap<string, string>): Claim {
-  const [nominal, term, deadline] = ['claimNominal', 'claimTerm', 'claimDeadline'].map((each) =>
-    Number(stored.get(each)),
-  )
-  return { nominal, term, by: stored.get('claimBy') ?? '', deadline } as Claim
+/** The fields of an entry's hash. */
+type Stored = Readonly<Record<string, string | undefined>>
+
+function storedClaim(stored: Stored): Claim {
+  const { claimNominal, claimTerm, claimBy = '', claimDeadline } = stored
+  return { nominal: Number(claimNominal), term: Number(claimTerm), by: claimBy, deadline: Number(claimDeadline) }
 }
 
-function countsOf(stored: ReadonlyMap<string, string>): EntryRow['counts'] {
+function countsOf(stored: Stored): EntryRow['counts'] {
   const counts: Partial<Record<DecisionName, number>> = {}
-  for (const [field, count] of stored) {
-    if (field.startsWith('n:')) counts[field.slice(2) as DecisionName] = Number(count)
-  }
+  for (const field in stored) if (field.startsWith('n:')) counts[field.slice(2) as DecisionName] = Number(stored[field])
   return counts
 }
 

@@ -10,6 +10,7 @@ import type { Published } from '../task-base/publish-guard.js'
 import type { Schedule } from '../task-base/schedule.js'
 import type { BeatEntry, Fire, FireAnswer } from './entry.js'
 import { configHash, entryOf, specOf, specText } from './entry-spec.js'
+import { remembering } from './remembering.js'
 import type { EntryPut, EntryRow } from './schedule-store.js'
 import { parseSchedule } from './schedule-text.js'
 import { nextSlot } from './slot.js'
@@ -77,7 +78,7 @@ function shared(name: string, { schedule }: Entry): Entry['schedule'] {
   if (typeof schedule !== 'string' || /h/i.test(schedule)) return schedule
   const known = read.get(schedule)
   if (known) return known
-  const parsed = parseSchedule(schedule, name)
+  const parsed = remembering(parseSchedule(schedule, name))
   if (read.size >= READ_KEPT) read.clear()
   read.set(schedule, parsed)
   return parsed

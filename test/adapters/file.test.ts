@@ -89,6 +89,12 @@ describe('a timetable in a file', function () {
       assert.deepEqual(names, ['a', 'b', 'c'].slice(0, sizes.filter((size) => size <= cut).length))
       await again.put([put('d')], 'add')
       await again.close()
+      const third = await open()
+      assert.deepEqual(
+        (await third.changes(0, 9)).rows.map((row) => row.name),
+        [...names, 'd'],
+      )
+      await third.close()
     }
   })
 

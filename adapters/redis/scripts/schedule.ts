@@ -18,7 +18,12 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function text(number) return string.format('%.0f', number) end
 local function entry_of(name) return base .. 'entry:' .. name end
 local function history_of(name) return base .. 'history:' .. name end
-local function row_reply(name) return { name, redis.call('HGETALL', entry_of(name)) } end
+-- The fields as JSON: one text a row is read several times as fast as thirty.
+local function row_reply(name)
+  local flat, fields = redis.call('HGETALL', entry_of(name)), {}
+  for at = 1, #flat, 2 do fields[flat[at]] = flat[at + 1] end
+  return { name, cjson.encode(fields) }
+end
 
 local function revise(name)
   local revision = redis.call('HINCRBY', meta, 'revision', 1)
