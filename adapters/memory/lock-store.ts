@@ -11,6 +11,7 @@ import { requeue } from '../../src/lock/transition/requeue.js'
 import { resolve, sweep } from '../../src/lock/transition/resolve.js'
 import { revoke } from '../../src/lock/transition/revoke.js'
 import { run } from '../../src/lock/transition/run.js'
+import { memoryCounters } from './counters.js'
 import { memoryDeadLetters } from './dead-letters.js'
 import { viewMessage, viewRecord, viewRows } from './lock-view.js'
 import { type AppLocks, listenersOf, locksOf, type MemoryServer } from './server.js'
@@ -84,6 +85,7 @@ export function openLockStore({ server, app }: { server: MemoryServer; app: stri
     },
     definition: async (task) => locks().definitions.get(task) ?? null,
     dead: memoryDeadLetters(server, app),
+    counts: memoryCounters(server, app),
     destroy: async () => void server.apps.delete(app),
     close: async () => {
       for (const stop of stops) stop()

@@ -1,4 +1,5 @@
 import { EntryBook } from '../../src/beat/entry-book.js'
+import type { Count } from '../../src/lock/counter.js'
 import { type DeadLetterBox, emptyBox } from '../../src/lock/dead-letter.js'
 import type { LockKey } from '../../src/lock/key.js'
 import type { GuardDefinition, WorkerRow } from '../../src/lock/lock-store.js'
@@ -12,6 +13,10 @@ export interface AppLocks {
   readonly workers: Map<string, WorkerRow>
   readonly definitions: Map<string, GuardDefinition>
   readonly dead: DeadLetterBox
+  /** By task and name. */
+  readonly counts: Map<string, Count>
+  /** When each request was counted. */
+  readonly countRequests: Map<string, number>
   /** Where a pruned record is made anew, its tokens go on from here. */
   highestToken: number
 }
@@ -54,6 +59,8 @@ export function locksOf(server: MemoryServer, app: string): AppLocks {
     workers: new Map(),
     definitions: new Map(),
     dead: emptyBox(),
+    counts: new Map(),
+    countRequests: new Map(),
     highestToken: 0,
   }
   server.apps.set(app, fresh)

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { acquire } from './statements/acquire.js'
 import { clear } from './statements/clear.js'
 import { confirm } from './statements/confirm.js'
+import { counter } from './statements/counter.js'
 import { deadLetter } from './statements/dead-letter.js'
 import { displace } from './statements/displace.js'
 import { history } from './statements/history.js'
@@ -38,7 +39,7 @@ const TABLES = [tables, tablesV2, tablesV3, tablesV4, tablesV5]
 const FUNCTIONS = [
   ...[clock, lockKey, barrierId, mode, views, notify, recordOutcome, hold, history, settle, promotions, displace],
   ...[acquire, park, run, start, requeue, release, confirm, renew, prune, sweep, resolve, clear, revoke, list],
-  ...[deadLetter],
+  ...[deadLetter, counter],
   ...[entryRow, changeEntry, changedEntries, reserve, decide, attend],
 ]
 

@@ -16,6 +16,7 @@ import type {
 import { MISSING_MS } from '../../src/lock/record.js'
 import { refArguments, scriptOn, termsArguments } from './argument.js'
 import { Connection, type RedisOptions, type Request } from './connection.js'
+import { redisCounters } from './counters.js'
 import { redisDeadLetters } from './dead-letters.js'
 import { forgetApp } from './forget.js'
 import { listLocks } from './listing.js'
@@ -100,6 +101,7 @@ function lockStoreOn(connection: Connection, app: string, notices: Notices): Loc
       return text === null ? null : (JSON.parse(String(text)) as GuardDefinition)
     },
     dead: redisDeadLetters(connection, app),
+    counts: redisCounters(connection, app),
     destroy: () => forgetApp(connection, app, 'lock'),
     close: async () => {
       await notices.close()

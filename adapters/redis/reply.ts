@@ -209,7 +209,7 @@ export function revokeAnswer(reply: unknown): RevokeAnswer {
   switch (word<RevokeAnswer['outcome']>(outcome)) {
     case 'revoked': {
       const found = String(key) as LockKey
-      return { outcome: 'revoked', record: outcomeOf(first), promotion: promotionIn(found, promotion), now }
+      return { outcome: 'revoked', key: found, record: outcomeOf(first), promotion: promotionIn(found, promotion), now }
     }
     case 'cancelled':
       return { outcome: 'cancelled', holder: holderOf(first), now }

@@ -8,18 +8,21 @@ import { differingText } from './app-log.js'
 import { EXIT, type ExitCode } from './exit.js'
 import { print, say, terminalWidth } from './print.js'
 import { addCommand, exiting, type GlobalFlags } from './program.js'
+import { showCounts } from './status-counts.js'
 import { Table } from './table.js'
 import { type Target, withTarget } from './target.js'
 
 interface StatusFlags extends GlobalFlags {
   readonly json?: true
+  readonly counts?: true
 }
 
 const BEATS = ['BEAT', 'APP', 'HOST', 'PID', 'LEADS', 'ENTRIES', 'LAG', 'NEXT', 'TICKED', 'SEEN']
 const HEADER = ['NAME', 'APP', 'HOST', 'PID', 'QUEUES', 'CONCURRENCY', 'SEEN', 'TASKS']
 const EXAMPLES = `
 beatlock -A ./app.js status
-beatlock --broker redis://127.0.0.1:6379/0 status --json`
+beatlock --broker redis://127.0.0.1:6379/0 status --json
+beatlock --app shop status --counts`
 
 /** `status`: the workers and beats that live, of one app or of all apps of the server. */
 export function addStatusCommand(parent: Command): void {
@@ -29,11 +32,13 @@ export function addStatusCommand(parent: Command): void {
     'the workers and beats that live: where they run, what they serve, which beat leads',
     EXAMPLES,
   )
-    .option('--json', 'an array, one object a worker or beat, told by `kind`')
+    .option('--counts', 'instead: what became of all calls, by task; processes add to it every 5 s')
+    .option('--json', 'an array, one object a worker or beat, told by `kind`; with --counts one a task')
     .action(exiting((_, command: Command) => status(command.optsWithGlobals<StatusFlags>())))
 }
 
 async function status(flags: StatusFlags): Promise<ExitCode> {
+  if (flags.counts) return showCounts(flags)
   return withTarget(flags, 'status', async (target) => {
     say(`workers and beats of ${await target.shown()}`)
     const { store } = await target.app.connection()

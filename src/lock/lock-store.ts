@@ -1,3 +1,4 @@
+import type { CounterStore } from './counter.js'
 import type { DeadLetterStore } from './dead-letter.js'
 import type { LockKey } from './key.js'
 import type { Mode } from './mode.js'
@@ -371,7 +372,12 @@ export interface RevokeRequest {
 export type RevokeAnswer = Answer &
   /** It will not run: a delivery that still comes is answered `finished`. */
   (
-    | { readonly outcome: 'revoked'; readonly record: OutcomeRecord; readonly promotion: Promotion | null }
+    | {
+        readonly outcome: 'revoked'
+        readonly key: LockKey
+        readonly record: OutcomeRecord
+        readonly promotion: Promotion | null
+      }
     /** It runs and was told to stop; its outcome is written when it has. */
     | { readonly outcome: 'cancelled'; readonly holder: Holder }
     /** It runs and was left alone. */
@@ -488,7 +494,8 @@ export interface LockStore {
   define(definitions: Readonly<Record<string, GuardDefinition | null>>): Promise<void>
   definition(task: string): Promise<GuardDefinition | null>
   readonly dead: DeadLetterStore
-  /** Forgets everything of this app: locks, parked calls, outcomes, definitions, dead letters. For tests and the demo's end. */
+  readonly counts: CounterStore
+  /** Forgets everything of this app: locks, parked calls, outcomes, definitions, dead letters, counters. For tests and the demo's end. */
   destroy(): Promise<void>
   close(): Promise<void>
 }

@@ -9,6 +9,7 @@ import { type AppOptions, type AppSettings, readAppName, readAppOptions, readEnt
 import type { BodyVerdict } from './body.js'
 import { buildMessage, type CallOptions, type CallTarget } from './call.js'
 import { type Caller, type Connection, openConnection } from './connection.js'
+import { Counters, type Totals, totalsOf } from './counters.js'
 import { DeadLetters } from './dead-letters.js'
 import { DirectUse } from './direct.js'
 import { type Entry, readEntry } from './entry.js'
@@ -77,6 +78,7 @@ export class App {
   /** @internal */
   readonly tasks = new Map<string, TaskDefinition>()
   readonly #events = createEmitter<AppEvents>()
+  readonly #counters = new Counters(this.#events)
   readonly #entries: Map<string, Entry>
   readonly #configured: (() => void)[] = []
   readonly #direct: DirectUse
@@ -182,6 +184,17 @@ export class App {
     const id = typeof call === 'string' ? call : call.id
     this.#events.emit('call:revoked', { id, outcome: answer.outcome })
     return answer
+  }
+
+  /** What this process has counted since it started, by task: outcomes, and attempts of stale owners. */
+  counters(): Totals {
+    return this.#counters.totals()
+  }
+
+  /** What all processes of the app have counted: each adds to it every 5 s, and at its close. */
+  async totals(): Promise<Totals> {
+    const { store } = await this.connection()
+    return totalsOf(await store.counts.read({ allApps: false }))
   }
 
   /** Calls `listener` for each event of that name; answers how to stop. */
@@ -356,7 +369,7 @@ export class App {
       mayStart: mayStart ?? true,
       trouble: (error) => this.#events.emit('trouble', { where: 'server', error }),
     })
-    return openConnection(servers, { resultMs, events: this.#events })
+    return openConnection(servers, { resultMs, events: this.#events, counters: this.#counters })
   }
 
   #tell(message: Message, answer: Published): void {

@@ -6,12 +6,13 @@ import type { GuardDefinition, LockStore, MessageView } from '../lock/lock-store
 import { ServerClock } from '../lock/server-clock.js'
 import { watchClock } from './clock-watch.js'
 import { Confirmations } from './confirmation.js'
+import type { Counters } from './counters.js'
 import { PublishUnknown } from './error.js'
 import type { AppEvents } from './event.js'
 import type { Message } from './message.js'
 import { watchMissing } from './missing.js'
-import { PUBLISH_LEASE_MS, type Published, publishGuarded } from './publish-guard.js'
-import { type SweepPorts, settleDoubt } from './sweeper.js'
+import { PUBLISH_LEASE_MS, type Published, type PublishPorts, publishGuarded } from './publish-guard.js'
+import { type SweepPorts, settleDoubt, subject } from './sweeper.js'
 
 /** What calling tasks needs, whether the servers are reached from here or through the parent process. */
 export interface Caller {
@@ -43,7 +44,7 @@ const SAMPLE_EVERY = 60
 
 export async function openConnection(
   servers: Servers,
-  options: { readonly resultMs: number; readonly events: Emitter<AppEvents> },
+  options: { readonly resultMs: number; readonly events: Emitter<AppEvents>; readonly counters?: Counters },
 ): Promise<Connection> {
   const { lockStore: store, engine } = servers
   const { events, resultMs } = options
@@ -62,6 +63,7 @@ export async function openConnection(
   const now = (): number => clock.now()
   const sweep: SweepPorts = { store, engine, now, resultMs, events }
   const missing = watchMissing(sweep)
+  const flushCounters = options.counters?.flushTo(store.counts)
   const confirmations = new Confirmations(store, (error) => events.emit('trouble', { where: 'confirmation', error }))
   const confirm = (message: Message): void =>
     confirmations.add({ key: message.lock.key, messageId: message.id, round: message.round })
@@ -78,7 +80,7 @@ export async function openConnection(
     sweep,
     observe: (storeNow, sentAt) => clock.observe(storeNow, sentAt),
     now,
-    publish: (message) => published(ports, message),
+    publish: (message) => published({ ...ports, events }, message),
     find: (id, key) => store.find(id, key),
     listen: (topic, look) => store.listen(topic, look),
     definition: remembered((task) => store.definition(task)),
@@ -86,13 +88,17 @@ export async function openConnection(
       stopSampling()
       await missing.close()
       await confirmations.flush()
+      await flushCounters?.()
       await servers.close()
     },
   }
 }
 
 /** What is definitely not with the engine frees its key at once; what may be there keeps it until a sweeper has asked. */
-async function published(ports: Parameters<typeof publishGuarded>[0], message: Message): Promise<Published> {
+async function published(
+  ports: PublishPorts & { readonly events: Emitter<AppEvents> },
+  message: Message,
+): Promise<Published> {
   try {
     return await publishGuarded(ports, message)
   } catch (error) {
@@ -101,6 +107,7 @@ async function published(ports: Parameters<typeof publishGuarded>[0], message: M
       throw error
     }
     if (message.lock.held) await abandon(ports.store, message)
+    ports.events.emit('call:failed', { ...subject(message), code: 'PUBLISH_FAILED' })
     throw error
   }
 }

@@ -22,6 +22,10 @@ export interface AppEvents {
   readonly 'call:replaced': { readonly id: string; readonly key: LockKey; readonly by: string }
   /** Somebody took a call back; `outcome`: what it came to. */
   readonly 'call:revoked': { readonly id: string; readonly outcome: RevokeAnswer['outcome'] }
+  /** A call could not be published: the broker refused it. */
+  readonly 'call:failed': EventSubject & { readonly code: string }
+  /** A call ended unrun by an operator's or a caller's hand. */
+  readonly 'call:ended': { readonly id: string; readonly key: LockKey; readonly outcome: FinalOutcome }
   /** A parked call's turn came: its message is with the engine. */
   readonly 'call:promoted': EventSubject
   /** A body started. `deliveries` above 1: an earlier start of this message did not end. */
@@ -70,7 +74,7 @@ export interface AppEvents {
   /** A worker started that guards a task otherwise than one that runs: `workers` names them all. */
   readonly 'guard:differs': { readonly task: string; readonly workers: readonly string[] }
   /** A step with a token that is no longer the key's: it changed nothing. */
-  readonly 'lock:stale': { readonly key: LockKey; readonly id: string; readonly step: 'release' | 'requeue' }
+  readonly 'lock:stale': { readonly key: LockKey; readonly id: string; readonly step: 'release' | 'requeue' | 'renew' }
   /** A hold that only the engine could settle was settled. */
   readonly 'lock:resolved': {
     readonly key: LockKey

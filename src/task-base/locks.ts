@@ -115,6 +115,11 @@ export class Locks {
       publishLeaseMs: PUBLISH_LEASE_MS,
       resultMs: sweep.resultMs,
     })
+    const ended = (id: string, outcome: 'revoked' | 'cleared'): void =>
+      sweep.events.emit('call:ended', { id, key: key as LockKey, outcome })
+    for (const id of answer.discarded) ended(id, 'revoked')
+    // A parked call that had its turn existed in the record only.
+    for (const { id, stage } of answer.freed) if (stage === 'promoting') ended(id, 'cleared')
     if (answer.promotion) await publishPromotion(sweep, answer.promotion)
     return answer
   }

@@ -1,5 +1,6 @@
 import type { Barrier, Seat } from '../lock/barrier.js'
 import type { Keeper } from '../lock/keeper.js'
+import type { LockKey } from '../lock/key.js'
 import type { Pool } from './pool.js'
 
 /** How long a body may clean up after its lock was taken or cleared; its lease's deadline may be sooner. */
@@ -14,8 +15,14 @@ export interface Losses {
  * Stops bodies whose lock is gone: their signal is aborted at once, their process group killed a moment later. When the
  * trust itself ran out, keeper and dead-man kill on their own, whatever happens here.
  */
-export function followLosses(of: { keeper: Keeper; barrier: Barrier | undefined; pool: Pool }): Losses {
-  const { keeper, barrier, pool } = of
+export function followLosses(of: {
+  keeper: Keeper
+  barrier: Barrier | undefined
+  pool: Pool
+  /** A renewal was refused: the lease was no longer this run's. */
+  onStale: (key: LockKey, messageId: string) => void
+}): Losses {
+  const { keeper, barrier, pool, onStale } = of
   const runs = new Map<string, { readonly seat: Seat; timer?: NodeJS.Timeout }>()
   const end = (runId: string, why: 'lost' | 'cancelled'): void => {
     const run = runs.get(runId)
@@ -23,7 +30,11 @@ export function followLosses(of: { keeper: Keeper; barrier: Barrier | undefined;
     pool.abort(runId, why)
     run.timer = setTimeout(() => pool.kill(runId, why), CLEAN_UP_MS)
   }
-  keeper.onLost(({ runId, reason }) => end(runId, reason === 'cancelled' ? 'cancelled' : 'lost'))
+  keeper.onLost(({ runId, messageId, reason }) => {
+    const key = runs.get(runId)?.seat.key
+    if (key !== undefined && (reason === 'ended' || reason === 'taken')) onStale(key, messageId)
+    end(runId, reason === 'cancelled' ? 'cancelled' : 'lost')
+  })
   barrier?.onLost(({ key, slot }) => {
     for (const [runId, { seat }] of runs) if (seat.key === key && seat.slot === slot) end(runId, 'lost')
   })

@@ -163,7 +163,12 @@ function consume(parts: Omit<Parts, 'sweeper' | 'consumer' | 'serving'>): Promis
   const { options, connection, barrier, keeper, pool } = parts
   const { app, name } = options
   const { leaseMs } = app.settings
-  const losses = followLosses({ keeper, barrier, pool })
+  const losses = followLosses({
+    keeper,
+    barrier,
+    pool,
+    onStale: (key, id) => app.events.emit('lock:stale', { key, id, step: 'renew' }),
+  })
   const deliver = deliverTo({
     tasks: app.tasks,
     defaults: { softTimeLimitMs: options.softTimeLimitMs, timeLimitMs: options.timeLimitMs },

@@ -112,4 +112,19 @@ describe('the commands for dead letters, and revoke', function () {
     assert.match(nobody.stderr, /nothing is known of 'nobody'/)
     assert.equal((await everywhere('revoke', 'nobody')).code, 2)
   })
+
+  it('status --counts tells what became of all calls, of all processes', async () => {
+    const counted = async () => {
+      const { stdout } = await everywhere('status', '--counts', '--json')
+      const [of] = JSON.parse(stdout) as { app: string; task: string; counts: Record<string, number> }[]
+      return of?.task === 'feeds.refresh' && (of.counts['ran'] ?? 0) >= 1 && (of.counts['revoked'] ?? 0) >= 2
+        ? of
+        : undefined
+    }
+    const of = await until(counted, { timeoutMs: 30_000, what: 'worker and commands to have told' })
+    assert.equal(of.app, 'shop')
+    const table = await beatlock('status', '--counts')
+    assert.match(table.stdout, /^TASK .*\nfeeds\.refresh +shop +.*ran \d+, .*revoked \d+/)
+    assert.equal((await app.totals())['feeds.refresh']?.['ran'], of.counts['ran'])
+  })
 })

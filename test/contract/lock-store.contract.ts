@@ -2,6 +2,7 @@ import type { TestKit } from './kit.js'
 import { acquireContract } from './lock-store/acquire.js'
 import { clearContract } from './lock-store/clear.js'
 import { counterContract } from './lock-store/counter.js'
+import { counterTotalsContract } from './lock-store/counter-totals.js'
 import { deadLetterContract } from './lock-store/dead-letter.js'
 import { directoryContract } from './lock-store/directory.js'
 import { historyContract } from './lock-store/hold-history.js'
@@ -37,6 +38,7 @@ const PARTS: Readonly<Record<string, (test: SceneTest) => void>> = {
   revoke: revokeContract,
   'history of a key': historyContract,
   'dead letters': deadLetterContract,
+  'counted totals': counterTotalsContract,
   notices: noticeContract,
   'workers, definitions, destroy': directoryContract,
   'the counter': counterContract,

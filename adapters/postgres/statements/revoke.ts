@@ -28,7 +28,7 @@ begin
   o := ${s}.record_outcome_v1(p_app, found_key, r->>'messageId', coalesce(c.round, (r->>'round')::integer), 'revoked',
     null, null, 'REVOKED', null, null, n, (r->>'resultMs')::bigint);
   perform ${s}.settle_v1(p_app, found_key, n, (r->>'resultMs')::bigint);
-  return json_build_object('outcome', 'revoked', 'record', ${s}.outcome_v1(o),
+  return json_build_object('outcome', 'revoked', 'key', o.key, 'record', ${s}.outcome_v1(o),
     'promotion', ${s}.take_promotion_v1(p_app, found_key, n, (r->>'publishLeaseMs')::bigint), 'now', n);
 end $$;
 
@@ -56,6 +56,6 @@ begin
   if o.outcome <> 'revoked' then
     return json_build_object('outcome', 'finished', 'record', ${s}.outcome_v1(o), 'now', n);
   end if;
-  return json_build_object('outcome', 'revoked', 'record', ${s}.outcome_v1(o),
+  return json_build_object('outcome', 'revoked', 'key', o.key, 'record', ${s}.outcome_v1(o),
     'promotion', ${s}.offered_promotion_v1(o.app, o.key), 'now', n);
 end $$;`

@@ -19,7 +19,8 @@ export function revoke(record: LockRecord, request: RevokeRequest, now: number):
   const ending = { messageId, round, outcome: 'revoked', code: 'REVOKED' } as const
   const written = recordOutcome(record, ending, now, request.resultMs)
   settle(record, now, request.resultMs)
-  return { outcome: 'revoked', record: written, promotion: takePromotion(record, now, request.publishLeaseMs), now }
+  const promotion = takePromotion(record, now, request.publishLeaseMs)
+  return { outcome: 'revoked', key: record.key, record: written, promotion, now }
 }
 
 function stop(record: LockRecord, hold: Hold, request: RevokeRequest, now: number): RevokeAnswer {
@@ -30,7 +31,7 @@ function stop(record: LockRecord, hold: Hold, request: RevokeRequest, now: numbe
 
 function repeated(record: LockRecord, ended: OutcomeRecord, now: number): RevokeAnswer {
   if (ended.outcome !== 'revoked') return { outcome: 'finished', record: ended, now }
-  return { outcome: 'revoked', record: ended, promotion: offeredPromotion(record), now }
+  return { outcome: 'revoked', key: record.key, record: ended, promotion: offeredPromotion(record), now }
 }
 
 /** Of several rounds, how the latest ended. */
