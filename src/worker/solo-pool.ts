@@ -84,9 +84,9 @@ export class SoloPool implements Pool {
   }
 
   async #runNow(body: BodyRequest): Promise<BodyEnd> {
-    if (!this.#asked.has(body.runId) || this.#closing) return this.#neverStarted(body)
     // Grant or order may have been long on their way: nothing is begun on a trust that is over.
-    if (body.deadlineNs !== null && monotonicNs() >= body.deadlineNs) return this.#tooLate(body)
+    if (body.deadlineNs !== null && monotonicNs() >= body.deadlineNs) this.#asked.delete(body.runId)
+    if (!this.#asked.has(body.runId) || this.#closing) return this.#neverStarted(body)
     const running = { body, controller: new AbortController() }
     this.#running = running
     if (body.deadlineNs !== null) this.#deadMan?.watch(body.runId, body.deadlineNs)
@@ -111,11 +111,6 @@ export class SoloPool implements Pool {
   #remainingMs(): number {
     const untilNs = this.#deadMan?.deadlineNs()
     return untilNs === undefined ? Number.POSITIVE_INFINITY : Math.max(0, Number(untilNs - monotonicNs()) / 1e6)
-  }
-
-  #tooLate({ runId }: BodyRequest): BodyEnd {
-    this.#asked.delete(runId)
-    return { end: 'killed', why: 'lost', detail: 'it came too late to start', exitSeenNs: monotonicNs() }
   }
 
   #neverStarted({ runId }: BodyRequest): BodyEnd {

@@ -61,4 +61,30 @@ describe('a worker whose children cannot start', function () {
     assert.equal(all('run:started').filter(({ id }) => id === second.id).length, 1, 'nothing is taken meanwhile')
     assert.ok(starts.length > 2, 'the start that was given back is counted again')
   })
+
+  it('[P22] stops warm with its messages left to others, a waiting body among them', async () => {
+    process.env['FLOW_APP'] = 'serving-stop'
+    process.env['FLOW_BROKER'] = server.url
+    const { app, crashOnce } = (await import(`${MODULE}?stalled`)) as typeof import('../support/flow-app.js')
+    const limits = { softTimeLimitMs: null, timeLimitMs: null }
+    const options = { name: 'w1', concurrency: 1, pool: 'prefork', queues: ['default'], ...limits } as const
+    const own = await startWorker({ app, module: MODULE, ...options })
+    const crashed = new Promise((resolve) => app.on('run:crashed', resolve))
+    const begun: number[] = []
+    app.on('run:started', ({ deliveries }) => void begun.push(deliveries))
+    process.env['FLOW_TYPO'] = 'feedz is not defined'
+    const result = await crashOnce.delay({ n: 1 })
+    await crashed
+    // The redelivery has its key and waits for a child; none will start.
+    await until(() => begun.length > 1)
+    await own.stop('warm')
+    delete process.env['FLOW_TYPO']
+    const next = await startWorker({ app, module: MODULE, ...options, name: 'w2' })
+    try {
+      assert.equal(await result.get({ timeout: '30s' }), 1)
+      assert.equal(begun.at(-1), 2, 'only the start that crashed counts')
+    } finally {
+      await next.stop('cold')
+    }
+  })
 })

@@ -85,7 +85,7 @@ describe('SoloPool', () => {
       return returned(null)
     }
     const late = await pool.run(bodyOf('late', [], { deadlineNs: monotonicNs() - 1n }))
-    assert.deepEqual([late.end, late.end === 'killed' && late.why, begun], ['killed', 'lost', 0])
+    assert.deepEqual([late, begun], [{ end: 'unstarted', why: 'lost' }, 0])
     assert.equal((await pool.run(bodyOf('next'))).end, 'returned')
   })
 
