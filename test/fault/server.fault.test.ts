@@ -86,6 +86,37 @@ describe('a server', function () {
       },
     ))
 
+  it('[P9] [P13] [P24] that has a key’s row locked for longer than a statement waits: the end of its run is written down once', () =>
+    onAll(
+      backends.filter(({ name }) => name === 'postgres'),
+      async (fleet, { url }) => {
+        await fleet.worker('w1')
+        await fleet.worker('w2')
+        const publisher = await fleet.publisher()
+        const other = await publisher.call({ work: { n: 2, ms: 6000 } })
+        const { id, key } = await publisher.call({ work: { n: 1, ms: 1500 } })
+        await fleet.seen({ id, event: 'tick' })
+        const client = new pg.Client(url)
+        await client.connect()
+        try {
+          await client.query('begin')
+          await client.query('select beatlock.lock_key_v1($1, $2)', [fleet.app.name, key])
+          // Two statements of the release give up, and one of the call.
+          await assert.rejects(publisher.call({ work: { n: 1, ms: 0 } }), /lock timeout/)
+          const { ns } = await fleet.seen({ id, event: 'end', attempt: 1 })
+          await until(() => process.hrtime.bigint() - ns > 2_500_000_000n, { what: 'the release to be repeated' })
+        } finally {
+          await client.query('rollback')
+          await client.end()
+        }
+        await until(async () => (await fleet.endings()).get(id)?.outcome === 'ran', { what: 'the end to be recorded' })
+        await fleet.seen({ id: other.id, event: 'end', attempt: 1 })
+        for (const call of [id, other.id]) {
+          assert.equal(fleet.lines(call).filter(({ event }) => event === 'start').length, 1)
+        }
+      },
+    ))
+
   it('[P13] that delivers a message a second time while its first body runs starts no second one', () =>
     onAll(backends, async (fleet, backend) => {
       await fleet.worker('w1', { concurrency: 1 })

@@ -2,20 +2,26 @@ import { type Fleet, startFleet } from './fleet.js'
 import { type PostgresServer, startPostgres } from './postgres-server.js'
 import { type RedisServer, startRedis } from './redis-server.js'
 
-/** A server of either kind, its data kept over a restart. */
+/** A server of either kind. */
 export interface Backend {
   readonly name: 'redis' | 'postgres'
   readonly url: string
   /** Of its listener on the loopback. */
   readonly port: number
-  /** Redis: SIGKILL, the append-only file has everything. Postgres: immediate shutdown, as after a crash. */
+  /** Redis: SIGKILL. Postgres: immediate shutdown, as after a crash. */
   crash(): Promise<void>
   restart(): Promise<void>
   remove(): Promise<void>
 }
 
+/** Its data is kept over a restart: Redis has everything in its append-only file. */
 export async function startBackend(name: Backend['name']): Promise<Backend> {
   return name === 'redis' ? onRedis(await startRedis({ appendonly: true })) : onPostgres(await startPostgres())
+}
+
+/** It comes back empty. */
+export async function startForgetfulRedis(): Promise<Backend> {
+  return onRedis(await startRedis())
 }
 
 function onRedis(server: RedisServer): Backend {
@@ -55,7 +61,7 @@ export async function onAll(backends: readonly Backend[], scene: Scene): Promise
   if (wrong.length > 0) throw new Error(wrong.join('\n'))
 }
 
-async function playOn(backend: Backend, scene: Scene): Promise<void> {
+export async function playOn(backend: Backend, scene: Scene): Promise<void> {
   const fleet = startFleet({ url: backend.url })
   try {
     await scene(fleet, backend)

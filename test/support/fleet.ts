@@ -66,6 +66,8 @@ export interface Fleet {
   pause(pids: readonly number[]): { wake(): void }
   /** SIGKILL of one process, which the check then knows of. */
   kill(pid: number): void
+  /** The server has lost its data: the check asks for no end of a call that was accepted until now. */
+  lostData(): void
   endings(): Promise<Map<string, Ending | null>>
   /** Waits until everything has come to rest, then answers what is wrong. */
   check(options?: { readonly withinMs?: number }): Promise<string[]>
@@ -98,6 +100,8 @@ export function startFleet({ url, limit = 1 }: { readonly url: string; readonly 
   const publishers: PublisherMember[] = []
   const struck: Struck[] = []
   const watched: Promise<void>[] = []
+  let lostNs = 0n
+  const acksToCheck = (): Ack[] => readAcks(ackFile).filter(({ askedNs }) => askedNs > lostNs)
   const start = (entry: string, spec: object, own: MemberOptions): ChildProcess =>
     fork(
       fileURLToPath(new URL(entry, import.meta.url)),
@@ -150,13 +154,16 @@ export function startFleet({ url, limit = 1 }: { readonly url: string; readonly 
       struck.push({ pid, fromNs: process.hrtime.bigint(), toNs: null, goneNs: null })
       if (processState(pid) !== 'gone') process.kill(pid, 'SIGKILL')
     },
-    endings: () => endingsOf(app, readAcks(ackFile)),
+    lostData() {
+      lostNs = process.hrtime.bigint()
+    },
+    endings: () => endingsOf(app, acksToCheck()),
     async check({ withinMs = 40_000 } = {}) {
-      await until(() => atRest(app, readAcks(ackFile)), { timeoutMs: withinMs, everyMs: 100, what: 'rest' }).catch(
+      await until(() => atRest(app, acksToCheck()), { timeoutMs: withinMs, everyMs: 100, what: 'rest' }).catch(
         () => undefined,
       )
       await Promise.all(watched)
-      const acks = readAcks(ackFile)
+      const acks = acksToCheck()
       const endings = await endingsOf(app, acks)
       const recorded = readNsLines<Recorded>(endFile)
       return violations({ lines: lines(), acks, endings, recorded, locks: await lockedKeys(app), limit, struck })
