@@ -5,46 +5,76 @@ import { needTestPrograms } from './test-programs.mjs'
 
 const ROUND_MS = 20_000
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '5' },
-    seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
-    backend: { type: 'string', default: 'redis' },
-  },
-})
-if (!['redis', 'postgres'].includes(values.backend) || !(Number(values.minutes) > 0)) {
-  console.error('Usage: npm run faults -- [--minutes N] [--seed S] [--backend redis|postgres]')
-  process.exit(2)
-}
+const { minutes, seed: firstSeed, backend: name } = options()
 setUp()
 needTestPrograms()
 buildIfStale()
 const { startBackend } = await import('../dist/test/support/backends.js')
 const { runMix } = await import('../dist/test/support/mix.js')
 
-console.log(`Faults on ${values.backend} for ${values.minutes} min, from --seed ${values.seed} on.`)
-const backend = await startBackend(values.backend)
+const stop = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, interrupted)
+console.log(`Faults on ${name} for ${minutes} min, from --seed ${firstSeed} on; each round has a seed of its own.`)
+const backend = await startBackend(name)
 const reports = []
 try {
-  const until = performance.now() + Number(values.minutes) * 60_000
-  for (let seed = Number(values.seed); reports.length === 0 || performance.now() + ROUND_MS < until; seed += 1) {
-    const report = await runMix({ url: backend.url, seed, ms: ROUND_MS, workers: 4, publishers: 3 })
-    reports.push(report)
-    for (const violation of report.violations) console.log(`--seed ${seed}: ${violation}`)
-  }
+  const until = performance.now() + minutes * 60_000
+  const more = () => reports.length === 0 || performance.now() + ROUND_MS < until
+  for (let seed = firstSeed; more() && !stop.signal.aborted; seed += 1) reports.push(await round(seed))
 } finally {
   await backend.remove()
 }
-const violations = reports.reduce((sum, report) => sum + report.violations.length, 0)
+const violations = sum((report) => report.violations.length)
 console.table({
   rounds: reports.length,
   ...prefixed('fault: ', (report) => report.faults),
   ...prefixed('call: ', (report) => report.calls),
-  bodies: reports.reduce((sum, report) => sum + report.starts, 0),
+  bodies: sum((report) => report.starts),
   ...prefixed('end: ', (report) => report.endings),
   violations,
 })
 process.exitCode = violations > 0 ? 1 : 0
+
+function options() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        minutes: { type: 'string', default: '5' },
+        seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
+        backend: { type: 'string', default: 'redis' },
+      },
+    })
+    const [minutes, seed] = [Number(values.minutes), Number(values.seed)]
+    if (minutes > 0 && Number.isSafeInteger(seed) && ['redis', 'postgres'].includes(values.backend)) {
+      return { minutes, seed, backend: values.backend }
+    }
+  } catch (error) {
+    console.error(error.message)
+  }
+  console.error('Usage: npm run faults -- [--minutes N] [--seed S] [--backend redis|postgres]')
+  process.exit(2)
+}
+
+/** A round that did not come to its end has failed as much as one with violations. */
+async function round(seed) {
+  const options = { backend, seed, ms: ROUND_MS, workers: 4, publishers: 3, signal: stop.signal }
+  const report = await runMix(options).catch((error) => ({
+    ...{ faults: {}, calls: {}, endings: {}, starts: 0 },
+    violations: [`the round broke off: ${error.message}`],
+  }))
+  for (const violation of report.violations) console.log(`--seed ${seed}: ${violation}`)
+  return report
+}
+
+function interrupted() {
+  if (stop.signal.aborted) process.exit(130)
+  console.log('Ending this round and checking it; once more ends at once.')
+  stop.abort()
+}
+
+function sum(countOf) {
+  return reports.reduce((total, report) => total + countOf(report), 0)
+}
 
 function prefixed(prefix, countsOf) {
   const sums = {}

@@ -96,6 +96,12 @@ export function startFleet({ url, limit = 1 }: { readonly url: string; readonly 
     FAULT_ENDS: endFile,
     TMPDIR: folder,
   }
+  // A test process that ends early must not leave those that it has stopped.
+  const leftover = (): void => {
+    for (const pid of marked(log)) process.kill(pid, 'SIGKILL')
+    rmSync(folder, { recursive: true, force: true })
+  }
+  process.once('exit', leftover)
   const workers: WorkerMember[] = []
   const publishers: PublisherMember[] = []
   const struck: Struck[] = []
@@ -181,6 +187,7 @@ export function startFleet({ url, limit = 1 }: { readonly url: string; readonly 
       await (await app.connection()).store.destroy()
       await app.close()
       rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+      process.off('exit', leftover)
       if (problems.length > 0) throw new Error(problems.join('; '))
     },
   }

@@ -1,14 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Backend } from './backends.js'
 import { processState } from './body-log.js'
 import { type Fleet, type PublisherMember, startFleet, type WorkerMember } from './fleet.js'
 import { type Random, randomFrom } from './random.js'
 
 export interface MixOptions {
-  readonly url: string
+  readonly backend: Pick<Backend, 'url' | 'crash' | 'restart'>
   readonly seed: number
   readonly ms: number
   readonly workers: number
   readonly publishers: number
+  /** Ends the round early: it heals and is checked all the same. */
+  readonly signal?: AbortSignal
 }
 
 /** What one round of the mix did, and what was wrong with it. */
@@ -26,7 +29,14 @@ const KEYS = 4
 const LONGEST_BODY_MS = 400
 const LONGEST_PAUSE_MS = 7_500
 
-type Fault = 'kill child' | 'kill parent' | 'kill publisher' | 'pause child' | 'pause parent' | 'stop worker'
+type Fault =
+  | 'kill child'
+  | 'kill parent'
+  | 'kill publisher'
+  | 'pause child'
+  | 'pause parent'
+  | 'stop worker'
+  | 'restart server'
 /** Children die often, since that costs no lease. */
 const FAULTS: readonly Fault[] = [
   ...Array<Fault>(5).fill('kill child'),
@@ -35,11 +45,12 @@ const FAULTS: readonly Fault[] = [
   'pause child',
   'pause parent',
   'stop worker',
+  'restart server',
 ]
 
 /** Workers and publishers at work on few keys while faults strike at random; heals, comes to rest, checks. */
 export async function runMix(options: MixOptions): Promise<MixReport> {
-  const fleet = startFleet({ url: options.url })
+  const fleet = startFleet({ url: options.backend.url })
   try {
     const crew = new Crew(fleet, options)
     await crew.start()
@@ -82,8 +93,10 @@ class Crew {
   async suffer(): Promise<Record<string, number>> {
     const until = performance.now() + this.#options.ms
     const struck: Fault[] = []
+    const { signal } = this.#options
     while (performance.now() < until) {
-      await sleep(200 + this.#random.below(800))
+      await sleep(200 + this.#random.below(800), undefined, { signal }).catch(() => undefined)
+      if (signal?.aborted) break
       const fault = this.#random.of(FAULTS)
       if (await this.#strike(fault)) struck.push(fault)
     }
@@ -102,6 +115,11 @@ class Crew {
     if (fault === 'kill publisher') {
       await this.#take(this.#publishers).kill()
       await this.#publish()
+      return true
+    }
+    if (fault === 'restart server') {
+      await this.#options.backend.crash()
+      await this.#options.backend.restart()
       return true
     }
     if (processState(worker.pid) !== 'running') return false

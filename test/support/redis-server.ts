@@ -66,7 +66,8 @@ export async function startRedis({ appendonly = false, extra = [] }: RedisServer
 }
 
 async function running(args: readonly string[], port: number): Promise<ChildProcess> {
-  const child = spawn('redis-server', args, { stdio: 'ignore' })
+  // In a group of its own: a Ctrl-C is the test's to judge.
+  const child = spawn('redis-server', args, { stdio: 'ignore', detached: true })
   const failed = new Promise<never>((_, reject) => {
     child.once('error', (cause) => {
       reject(new Error('no redis-server on PATH: install it (on Debian: apt-get install redis-server).', { cause }))
