@@ -44,8 +44,9 @@ const LONGEST_PAUSE_MS = 200
 export async function attend(options: AttendOptions): Promise<Attendance> {
   const { place, signal, ref } = options
   const starter = new Starter(place)
-  const giveUpAt = performance.now() + GIVE_UP_MS
   const cluster = await findOrMake(options, starter)
+  // The server's time to come up; to make its cluster first may take long on a busy machine.
+  const giveUpAt = performance.now() + GIVE_UP_MS
   const address: Address = {
     host: place.socketDir,
     port: PORT,

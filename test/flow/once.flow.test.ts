@@ -8,6 +8,7 @@ import type { AppEvents } from '../../src/task-base/event.js'
 import { type RunningWorker, startWorker } from '../../src/worker/worker.js'
 import { runCommand } from '../cli/command.js'
 import type { BodyLine } from '../support/flow-app.js'
+import { setFlowEnv } from '../support/flow-env.js'
 import { startPostgres } from '../support/postgres-server.js'
 import { startRedis } from '../support/redis-server.js'
 import { until } from '../support/until.js'
@@ -30,6 +31,7 @@ for (const [name, startServer] of Object.entries(PLACES)) {
     this.timeout(60_000)
     let server: Place
     let folder: string
+    let restoreEnv: (() => void) | undefined
     let app: App
     let worker: RunningWorker
     let flow: typeof import('../support/flow-app.js')
@@ -39,10 +41,9 @@ for (const [name, startServer] of Object.entries(PLACES)) {
     before(async () => {
       server = await startServer()
       folder = mkdtempSync(join(tmpdir(), 'beatlock-flow-'))
-      process.env['FLOW_APP'] = `flow-${name}`
-      process.env['FLOW_BROKER'] = server.url
-      process.env['FLOW_LOG'] = join(folder, 'bodies')
-      writeFileSync(process.env['FLOW_LOG'], '')
+      const log = join(folder, 'bodies')
+      restoreEnv = setFlowEnv({ app: `flow-${name}`, broker: server.url, log })
+      writeFileSync(log, '')
       // A module of its own for each broker: an app reads its options once.
       const module = `${MODULE}?${name}`
       flow = (await import(module)) as typeof flow
@@ -67,6 +68,7 @@ for (const [name, startServer] of Object.entries(PLACES)) {
     after(async () => {
       await worker?.stop('warm')
       await server?.stop()
+      restoreEnv?.()
       rmSync(folder, { recursive: true, force: true })
     })
 

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { type App, ParkedFull, Rejected, type Result, Revoked } from '../../src/index.js'
 import { type RunningWorker, startWorker } from '../../src/worker/worker.js'
 import type { BodyLine } from '../support/flow-app.js'
+import { setFlowEnv } from '../support/flow-env.js'
 import { startPostgres } from '../support/postgres-server.js'
 import { startRedis } from '../support/redis-server.js'
 import { until } from '../support/until.js'
@@ -29,6 +30,7 @@ for (const [name, startServer] of Object.entries(PLACES)) {
     this.timeout(60_000)
     let server: Place
     let folder: string
+    let restoreEnv: (() => void) | undefined
     let app: App
     let worker: RunningWorker
     let flow: typeof import('../support/flow-app.js')
@@ -36,10 +38,9 @@ for (const [name, startServer] of Object.entries(PLACES)) {
     before(async () => {
       server = await startServer()
       folder = mkdtempSync(join(tmpdir(), 'beatlock-policy-'))
-      process.env['FLOW_APP'] = `policy-${name}`
-      process.env['FLOW_BROKER'] = server.url
-      process.env['FLOW_LOG'] = join(folder, 'bodies')
-      writeFileSync(process.env['FLOW_LOG'], '')
+      const log = join(folder, 'bodies')
+      restoreEnv = setFlowEnv({ app: `policy-${name}`, broker: server.url, log })
+      writeFileSync(log, '')
       flow = (await import(`${MODULE}?policy-${name}`)) as typeof flow
       app = flow.app
       app.configure()
@@ -58,6 +59,7 @@ for (const [name, startServer] of Object.entries(PLACES)) {
     after(async () => {
       await worker?.stop('warm')
       await server?.stop()
+      restoreEnv?.()
       rmSync(folder, { recursive: true, force: true })
     })
 

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import type { Servers } from '../../src/connect.js'
 import type { App } from '../../src/index.js'
 import { type RunningWorker, startWorker } from '../../src/worker/worker.js'
+import { setFlowEnv } from '../support/flow-env.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
 import { until } from '../support/until.js'
 
@@ -12,6 +13,7 @@ const DYING = new URL('./fixture/dying-keeper.js', import.meta.url).href
 describe('a worker whose keeper thread dies', function () {
   this.timeout(180_000)
   let server: RedisServer
+  let restoreEnv: (() => void) | undefined
   const workers: RunningWorker[] = []
 
   before(async () => {
@@ -20,6 +22,7 @@ describe('a worker whose keeper thread dies', function () {
   after(async () => {
     for (const worker of workers) await worker.stop('cold')
     await server?.stop()
+    restoreEnv?.()
   })
 
   async function started(app: App): Promise<RunningWorker> {
@@ -38,10 +41,7 @@ describe('a worker whose keeper thread dies', function () {
   }
 
   it('[P11] stops, and leaves its messages to the next worker instead of starting each only to lose it', async () => {
-    process.env['FLOW_APP'] = 'keeper-death'
-    // The log of an earlier suite is gone: a body that cannot write it fails before the keeper can die.
-    delete process.env['FLOW_LOG']
-    process.env['FLOW_BROKER'] = server.url
+    restoreEnv = setFlowEnv({ app: 'keeper-death', broker: server.url })
     const load = async (as: string) => (await import(`${MODULE}?${as}`)) as typeof import('../support/flow-app.js')
     const { app } = await load('dying')
     const { app: next, slow } = await load('next')

@@ -3,17 +3,19 @@ import { fileURLToPath } from 'node:url'
 import type { Consumer } from '../../src/task-base/engine.js'
 import { endConsumer, everyStep } from '../../src/worker/stop.js'
 import { startWorker } from '../../src/worker/worker.js'
+import { setFlowEnv } from '../support/flow-env.js'
 import { startRedis } from '../support/redis-server.js'
 
 const MODULE = fileURLToPath(new URL('../support/flow-app.js', import.meta.url))
 
 describe('the stop of a worker', function () {
   this.timeout(60_000)
+  let restoreEnv: (() => void) | undefined
+  after(() => restoreEnv?.())
 
   it('that is idle ends in bounded time while its server is away', async () => {
     const server = await startRedis()
-    process.env['FLOW_APP'] = 'stop'
-    process.env['FLOW_BROKER'] = server.url
+    restoreEnv = setFlowEnv({ app: 'stop', broker: server.url })
     const { app } = (await import(`${MODULE}?stop`)) as typeof import('../support/flow-app.js')
     const limits = { softTimeLimitMs: null, timeLimitMs: null }
     const options = { name: 'w1', concurrency: 1, pool: 'prefork', queues: ['default'], ...limits } as const

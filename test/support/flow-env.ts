@@ -1,0 +1,24 @@
+/** How the flow app is named and placed, in this process and in the workers' children that inherit it. */
+export interface FlowEnv {
+  readonly app: string
+  readonly broker: string
+  /** File that bodies append to; default: none. */
+  readonly log?: string
+}
+
+const NAMES = ['FLOW_APP', 'FLOW_BROKER', 'FLOW_LOG'] as const
+
+/** Sets it; what it answers puts back what was there, for `after`: the next suite of this process must not inherit it. */
+export function setFlowEnv({ app, broker, log }: FlowEnv): () => void {
+  const before = NAMES.map((name) => process.env[name])
+  put([app, broker, log])
+  return () => put(before)
+}
+
+function put(values: readonly (string | undefined)[]): void {
+  for (const [at, name] of NAMES.entries()) {
+    const value = values[at]
+    if (value === undefined) delete process.env[name]
+    else process.env[name] = value
+  }
+}
