@@ -97,6 +97,7 @@ class BullConsumer implements Consumer {
     if (signal.aborted) for (const worker of this.#workers) this.#connection.endWait?.(worker)
     const left = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
     await (signal.aborted ? settledWithin(COMMAND_TIMEOUT_MS, workers) : Promise.race([workers, left]))
+    if (signal.aborted) for (const worker of this.#workers) await endRenewal(worker)
     await this.#connection.close()
   }
 
@@ -179,6 +180,11 @@ class BullConsumer implements Consumer {
       await sleep(RETRY_MS, undefined, { signal, ref: false }).catch(() => undefined)
     }
   }
+}
+
+/** BullMQ does so only after its loop has ended, which it may never do while the server is away. What is left is not renewed. */
+async function endRenewal(worker: ParcelWorker): Promise<void> {
+  await (worker as unknown as { lockManager?: { close(): Promise<void> } }).lockManager?.close()
 }
 
 async function settledWithin(ms: number, promise: Promise<unknown>): Promise<void> {
