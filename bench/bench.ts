@@ -8,6 +8,7 @@ import { freedAfterKill } from './freed.js'
 import { importTime } from './import-time.js'
 import type { Line } from './line.js'
 import { listAll } from './list.js'
+import { postgresPair } from './postgres-pair.js'
 import { preforkHop } from './prefork-hop.js'
 import { guardedPublish } from './publish.js'
 import { redisPair } from './redis-pair.js'
@@ -36,6 +37,7 @@ async function onBoth(measure: (store: LockStore, name: string) => Promise<Line 
 const LINES: Readonly<Record<string, () => Promise<Line | Line[]>>> = {
   import: importTime,
   'redis-pair': () => redisPair(redis),
+  'postgres-pair': () => postgresPair(postgres),
   publish: () => guardedPublish(redis),
   renew: () => onBoth(renewThousand),
   hop: preforkHop,
