@@ -5,6 +5,12 @@ begin
   delete from ${s}.lock_call where app = c.app and key = c.key and place = c.place;
 end $$;
 
+-- Whether anybody holds the key, waits for it or lets it cool.
+create function ${s}.has_calls_v1(p_app text, p_key text) returns boolean language plpgsql as $$
+begin
+  return exists (select from ${s}.lock_call where app = p_app and key = p_key);
+end $$;
+
 -- A message's own hold, or its parked call; a cooling hold has no message any more.
 create function ${s}.call_of_v1(p_app text, p_key text, r jsonb) returns ${s}.lock_call language plpgsql as $$
 declare

@@ -7,6 +7,7 @@ declare
   asked bigint := (r->>'token')::bigint;
   o ${s}.lock_outcome := ${s}.outcome_of_v1(p_app, p_key, r);
   c ${s}.lock_call;
+  promotion json;
 begin
   if o.key is not null then return ${s}.released_again_v1(o, asked, n); end if;
 
@@ -28,9 +29,11 @@ begin
   elsif c.key is not null then
     perform ${s}.end_call_v1(c);
   end if;
-  perform ${s}.settle_v1(p_app, p_key, n, (r->>'resultMs')::bigint);
-  return json_build_object('outcome', 'released', 'record', ${s}.outcome_v1(o),
-    'promotion', ${s}.take_promotion_v1(p_app, p_key, n, (r->>'publishLeaseMs')::bigint), 'now', n);
+  if ${s}.has_calls_v1(p_app, p_key) then
+    perform ${s}.settle_v1(p_app, p_key, n, (r->>'resultMs')::bigint);
+    promotion := ${s}.take_promotion_v1(p_app, p_key, n, (r->>'publishLeaseMs')::bigint);
+  end if;
+  return json_build_object('outcome', 'released', 'record', ${s}.outcome_v1(o), 'promotion', promotion, 'now', n);
 end $$;
 
 -- The reply of the first time was lost: the same run hears the same answer, and the promotion is offered again.
