@@ -14,7 +14,7 @@ for (const name of ['redis', 'postgres'] as const) {
     after(() => backend.remove())
 
     it(`[P1] [P2] [P3] [P10] [P11] [P18] keep every promise (SEED=${seed})`, async () => {
-      const report = await runMix({ backend, seed, ms: 10_000, workers: 3, publishers: 3 })
+      const report = await runMix({ backend, seed, ms: 10_000, bodies: 50, workers: 3, publishers: 3 })
       assert.deepEqual(report.violations, [], `SEED=${seed}`)
       assert.ok(report.starts > 50, `${report.starts} bodies`)
     })

@@ -8,6 +8,8 @@ export interface MixOptions {
   readonly backend: Pick<Backend, 'url' | 'crash' | 'restart'>
   readonly seed: number
   readonly ms: number
+  /** On a busy machine a round goes on until so many bodies have run, for at most three times `ms`; default 0. */
+  readonly bodies?: number
   readonly workers: number
   readonly publishers: number
   /** Ends the round early: it heals and is checked all the same. */
@@ -26,6 +28,7 @@ export interface MixReport {
 }
 
 const KEYS = 4
+const LONGEST_TIMES = 3
 const LONGEST_BODY_MS = 400
 const LONGEST_PAUSE_MS = 7_500
 
@@ -59,8 +62,7 @@ export async function runMix(options: MixOptions): Promise<MixReport> {
     const violations = await fleet.check({ withinMs: 60_000 })
     const calls = tally(fleet.acks().map(({ outcome }) => outcome))
     const endings = tally([...(await fleet.endings()).values()].map((ending) => ending?.outcome ?? 'none'))
-    const starts = fleet.lines().filter(({ event }) => event === 'start').length
-    return { seed: options.seed, faults, calls, endings, starts, violations }
+    return { seed: options.seed, faults, calls, endings, starts: startsOf(fleet), violations }
   } finally {
     await fleet.end()
   }
@@ -91,10 +93,11 @@ class Crew {
   }
 
   async suffer(): Promise<Record<string, number>> {
-    const until = performance.now() + this.#options.ms
+    const from = performance.now()
     const struck: Fault[] = []
-    const { signal } = this.#options
-    while (performance.now() < until) {
+    const { signal, ms, bodies = 0 } = this.#options
+    const passed = (times: number): boolean => performance.now() - from > times * ms
+    while (!passed(1) || (!passed(LONGEST_TIMES) && startsOf(this.#fleet) <= bodies)) {
       await sleep(200 + this.#random.below(800), undefined, { signal }).catch(() => undefined)
       if (signal?.aborted) break
       const fault = this.#random.of(FAULTS)
@@ -153,11 +156,15 @@ class Crew {
   async #publish(): Promise<void> {
     const publisher = await this.#fleet.publisher()
     this.#publishers.push(publisher)
-    const { ms } = this.#options
+    const ms = LONGEST_TIMES * this.#options.ms
     const hammer = { seed: this.#random.below(2 ** 31), ms, keys: KEYS, longestMs: LONGEST_BODY_MS }
     // Its end is the end of the round, or a kill.
     void publisher.hammer(hammer).catch(() => undefined)
   }
+}
+
+function startsOf(fleet: Fleet): number {
+  return fleet.lines().filter(({ event }) => event === 'start').length
 }
 
 function tally(names: readonly string[]): Record<string, number> {
