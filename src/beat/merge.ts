@@ -1,6 +1,6 @@
 import type { EntryPut, ScheduleStore } from './schedule-store.js'
 
-const PAGE = 500
+const PAGE = 2_000
 
 /**
  * Brings what the app's configuration says into the store: new lines are added, changed ones changed, those that a

@@ -47,7 +47,7 @@ const CLAIM_MS = 10_000
 const MARGIN_MS = 1_000
 const PARALLEL_SLOTS = 50
 /** Entries that one request reads. */
-const PAGE = 500
+const PAGE = 2_000
 /** How long an entry rests whose schedule or store row cannot be used. */
 const ENTRY_RETRY_MS = 30_000
 

@@ -34,20 +34,20 @@ $$;`
 
 /** Whoever changes entries locks the app's row first. */
 export const changeEntry = (s: string): string => `
-create function ${s}.next_revision_v1(p_app text) returns bigint language plpgsql as $$
+-- The last of so many: one update of that row, however many entries change with it.
+create function ${s}.next_revision_v1(p_app text, p_count integer) returns bigint language plpgsql as $$
 declare
   r bigint;
 begin
-  insert into ${s}.schedule_app (app, revision) values (p_app, 1)
-    on conflict (app) do update set revision = ${s}.schedule_app.revision + 1
+  insert into ${s}.schedule_app (app, revision) values (p_app, p_count)
+    on conflict (app) do update set revision = ${s}.schedule_app.revision + p_count
     returning revision into r;
   return r;
 end $$;
 
-create function ${s}.put_entry_v1(p_app text, p_how text, p jsonb) returns text language plpgsql as $$
+create function ${s}.put_entry_v1(p_app text, p_how text, p jsonb, r bigint) returns text language plpgsql as $$
 declare
   e ${s}.schedule_entry;
-  r bigint := ${s}.next_revision_v1(p_app);
   n bigint;
   bound integer := (p->>'maxRuns')::integer;
 begin
@@ -78,9 +78,24 @@ end $$;
 
 create function ${s}.put_entries_v1(p_app text, p_how text, p_entries jsonb) returns json
 language plpgsql set lock_timeout = '2s' as $$
+declare
+  c integer := jsonb_array_length(p_entries);
+  r bigint;
+  n bigint;
+  made text[];
 begin
   perform ${s}.require_read_committed_v1();
-  return (select coalesce(json_agg(${s}.put_entry_v1(p_app, p_how, p) order by ord), '[]')
+  r := ${s}.next_revision_v1(p_app, c) - c;
+  n := ${s}.clock_v1();
+  -- All that are new in one statement; a name that a removed entry left is not new.
+  with inserted as (
+    insert into ${s}.schedule_entry (app, name, spec, config, max_runs, created_at, changed_at, revision, nominal)
+      select p_app, p->>'name', p->>'spec', p->>'config', (p->>'maxRuns')::integer, n, n, r + ord, n
+        from jsonb_array_elements(p_entries) with ordinality as a (p, ord) where p_how <> 'change'
+      on conflict do nothing returning name)
+  select coalesce(array_agg(name), '{}') into made from inserted;
+  return (select coalesce(json_agg(case when p->>'name' = any (made) then 'created'
+      else ${s}.put_entry_v1(p_app, p_how, p, r + ord) end order by ord), '[]')
     from jsonb_array_elements(p_entries) with ordinality as a (p, ord));
 end $$;
 
@@ -92,7 +107,7 @@ declare
   n bigint;
 begin
   perform ${s}.require_read_committed_v1();
-  r := ${s}.next_revision_v1(p_app);
+  r := ${s}.next_revision_v1(p_app, 1);
   select * into e from ${s}.schedule_entry where app = p_app and name = p_name for update;
   n := ${s}.clock_v1();
   if e.name is null or e.state = 'removed' or (p_to = 'removed' and p_argument is distinct from
