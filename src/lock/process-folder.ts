@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto'
 import { lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 export interface ProcessFolder {
@@ -7,17 +8,18 @@ export interface ProcessFolder {
   remove(): void
 }
 
-/** A process as no other one was or will be, and from where its pid means that. 0: this system does not tell. */
+/** A process as no other one was or will be, and from where its pid means that. Start 0: this system does not tell. */
 interface Born {
   readonly pid: number
   /** Ticks from the host's boot to its start. */
   readonly start: number
-  /** Its pid namespace: two containers may share a folder, and number their processes alike. */
+  /** Its machine and pid namespace: two containers or hosts may share a folder, and number their processes alike. */
   readonly space: number
 }
 
+const SPACES = 36 ** 7
 const NAME = /^beatlock-(?:feed|body)-([0-9a-z]+)\.([0-9a-z]+)\.([0-9a-z]+)-\w{6}$/
-/** As long as a name can get: pids have 22 bits, start times are below 2^36 (21 years), namespaces have 32. */
+/** As long as a name can get: pids have 22 bits, start times are below 2^36 (21 years), spaces below 36^7. */
 export const LONGEST_NAME = `beatlock-feed-${'x'.repeat(5)}.${'x'.repeat(7)}.${'x'.repeat(7)}-XXXXXX`
 
 /**
@@ -83,10 +85,24 @@ function startOf(pid: number): number | undefined {
   }
 }
 
+/** Machines number their namespaces alike: only with the name and the boot of one is a number its own. */
 function pidSpace(): number {
+  const parts = [hostname(), bootId(), pidNamespace()]
+  return createHash('sha256').update(JSON.stringify(parts)).digest().readUIntBE(0, 6) % SPACES
+}
+
+function bootId(): string {
   try {
-    return Number(/\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? 0)
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8')
   } catch {
-    return 0
+    return ''
+  }
+}
+
+function pidNamespace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid')
+  } catch {
+    return ''
   }
 }

@@ -1,7 +1,17 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { LONGEST_NAME, makeProcessFolder } from '../../src/lock/process-folder.js'
@@ -78,5 +88,16 @@ describe('the folder of a process', () => {
     } finally {
       rmSync(elsewhere, { recursive: true })
     }
+  })
+
+  it('leaves that of another machine, whose namespaces have the same numbers', async function () {
+    if (process.platform !== 'linux') this.skip()
+    const maker = await madeElsewhere()
+    await maker.kill()
+    const namespace = Number(/\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0])
+    const foreign = join(root, basename(maker.path).replace(/\.[0-9a-z]+-/, `.${namespace.toString(36)}-`))
+    mkdirSync(foreign, { recursive: true })
+    makeProcessFolder('feed', root)
+    assert.ok(existsSync(foreign))
   })
 })
