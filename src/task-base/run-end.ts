@@ -94,12 +94,14 @@ async function conclude(run: Run, granted: Granted, end: FinalEnd, ms: number): 
     resultMs: message.resultMs,
   }
   const answer: ReleaseAnswer = await insist(ports, () => ports.store.release(request))
-  if (answer.outcome === 'stale') {
+  if (answer.outcome !== 'released') {
     ports.events.emit('lock:stale', { key: run.ref.key, id: message.id, step: 'release' })
-    return { verdict: 'putBack', delayMs: TROUBLE_MS }
+    if (answer.outcome === 'stale') return { verdict: 'putBack', delayMs: TROUBLE_MS }
+    // A later run has ended the message: that one has told of it.
+    return acknowledge(ports, message, answer.record)
   }
   tellEnd(run, granted, answer.record, ms)
-  if (answer.outcome === 'released') await promote(ports, answer.promotion)
+  await promote(ports, answer.promotion)
   return acknowledge(ports, message, answer.record)
 }
 

@@ -97,4 +97,44 @@ describe('a delivery', () => {
     }
     await app.close()
   })
+
+  it('[P4] that comes to its end after a later run of its message is counted as stale, and tells no second end', async () => {
+    const app = new App('deliver', { broker: 'memory:' })
+    app.task('rollup', { once: { keys: [] } }, () => {})
+    const store = openLockStore({ server: memoryServer(), app: 'deliver' })
+    const events: ExecutionPorts['events'] = createEmitter()
+    const told: unknown[] = []
+    events.on('run:ended', ({ attempt, outcome }) => told.push([attempt, outcome]))
+    events.on('lock:stale', ({ step }) => told.push(['stale', step]))
+    const message = await app.message(await app.targetOf('rollup'), [], {})
+    let bodies = 0
+    const ports: Partial<ExecutionPorts> = {
+      store,
+      events,
+      worker: 'w1',
+      now: Date.now,
+      leaseMs: 5_000,
+      lockDelayMs: 1_000,
+      hold: () => 0n,
+      drop: () => {},
+      promote: async () => {},
+      async run() {
+        bodies += 1
+        if (bodies > 1) return { end: 'returned', result: '"later"' }
+        const times = { publishLeaseMs: 1_000, resultMs: 60_000 }
+        await store.clear({ key: message.lock.key, parked: false, running: 'drop', by: 'ada', ...times })
+        await deliver(message)
+        return { end: 'returned', result: '"stale"' }
+      },
+    }
+    const limits = { softTimeLimitMs: null, timeLimitMs: null }
+    const deliver = deliverTo({ tasks: app.tasks, ports: ports as ExecutionPorts, defaults: limits })
+    assert.deepEqual(await deliver(message), { verdict: 'ack' })
+    assert.deepEqual(told, [
+      [1, 'ran'],
+      ['stale', 'release'],
+    ])
+    assert.equal((await store.find(message.id, message.lock.key))?.outcome?.result, '"later"')
+    await app.close()
+  })
 })
