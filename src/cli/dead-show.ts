@@ -19,7 +19,7 @@ beatlock --app shop dead show 'feeds.refresh feedId=7' --json`
 export function addDeadShow(parent: Command): void {
   addCommand(parent, 'show', 'a message that was given up, with its arguments', EXAMPLES)
     .argument('<id>', 'a message id, its label, a unique beginning of the id, or a pattern with * and ? over both')
-    .option('--json', 'an array, one object a message; args is null where the task hides its arguments')
+    .option('--json', 'an array, one object a message; args is null where they are hidden')
     .action(exiting((id: string, _, command: Command) => show(id, command.optsWithGlobals<ShowFlags>())))
 }
 
@@ -42,6 +42,6 @@ async function show(pattern: string, flags: ShowFlags): Promise<ExitCode> {
 
 function describe({ label, args, ...facts }: DeadLetterDetail): string {
   const lines = Object.entries(facts).map(([name, value]) => `  ${name.padEnd(11)} ${printable(String(value))}`)
-  const text = args === null ? '(hidden by the task)' : printable(JSON.stringify(args))
+  const text = args === null ? '(hidden)' : printable(JSON.stringify(args))
   return [printable(label), ...lines, `  ${'args'.padEnd(11)} ${text}`, ''].join('\n')
 }

@@ -23,7 +23,7 @@ export interface DeadLetterInfo {
 }
 
 export interface DeadLetterDetail extends DeadLetterInfo {
-  /** Null: the task hides its arguments (`redact`). */
+  /** Null: the task hides its arguments (`redact`), or locks and no worker has told whether it does. */
   readonly args: readonly unknown[] | null
   readonly publishedAt: string
 }
@@ -64,8 +64,9 @@ export class DeadLetters {
     const { store } = await this.#open()
     const letter = await store.dead.show(id)
     if (!letter) return null
-    const hidden = (await store.definition(letter.task))?.redact ?? false
-    const { args, publishedAt } = decodeMessage(letter.message)
+    const { args, publishedAt, lock } = decodeMessage(letter.message)
+    // What locks is told of by workers. Where none has, its caller knew whether to hide this, and that did not travel.
+    const hidden = (await store.definition(letter.task))?.redact ?? lock.guarded
     return { ...infoOf(letter), args: hidden ? null : args, publishedAt: new Date(publishedAt).toISOString() }
   }
 
