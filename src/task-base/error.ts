@@ -66,10 +66,10 @@ export class Rejected extends BeatlockError {
   }
 }
 
-/** `get()` of a call that was ended before it could run: its `code` says how (EXPIRED, REVOKED, CLEARED, REPLACED). */
+/** `get()` of a call that was ended before its own end, waiting or running: its `code` says how (EXPIRED, REVOKED, CLEARED, PURGED, REPLACED). */
 export class Revoked extends BeatlockError {
   constructor(id: string, code: string) {
-    super(code as ErrorCode, `call ${id} did not run: ${code.toLowerCase()}.`, { data: { id } })
+    super(code as ErrorCode, `call ${id} was ended before its own end: ${code.toLowerCase()}.`, { data: { id } })
   }
 }
 

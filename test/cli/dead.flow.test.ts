@@ -104,7 +104,7 @@ describe('the commands for dead letters, and revoke', function () {
     const stopping = await beatlock('revoke', runs, '--terminate')
     assert.equal(stopping.code, 0)
     assert.match(stopping.stdout, /^stopping \S+ on w1@db2/)
-    await assert.rejects(app.result(runs).get({ timeout: '20s' }), /did not run: revoked/)
+    await assert.rejects(app.result(runs).get({ timeout: '20s' }), /ended before its own end: revoked/)
     const late = await beatlock('revoke', runs, '--terminate')
     assert.deepEqual([late.code, late.stdout], [0, `revoked ${runs}: it will not run\n`])
     const nobody = await beatlock('revoke', 'nobody')
