@@ -14,7 +14,8 @@ const PIECE = 100
 
 export async function list(flags: ScheduleFlags): Promise<ExitCode> {
   return withTimetable(flags, async (table, target) => {
-    say(`timetable of ${await target.shown()}`)
+    const { servers } = await target.app.connection()
+    say(`timetable of app ${target.app.name} on ${servers.schedule}`)
     if (flags.json) await printArray(table.list())
     else if ((await printTable(table.list())) === 0) say('it has no entries; add one with schedule add.')
     return EXIT.done

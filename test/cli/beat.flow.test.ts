@@ -82,19 +82,12 @@ describe('beat', function () {
     assert.match(second.stderr, new RegExp(`in use by process ${first.child.pid}: stop it first`))
     first.child.kill('SIGTERM')
     assert.equal((await first.ended).code, 0)
-    const { stdout, code } = await runCommand([
-      '--app',
-      'shop',
-      '--broker',
-      server.url,
-      'schedule',
-      'show',
-      'refresh-7',
-      '--store',
-      store,
-    ])
+    const schedule = (...args: string[]) =>
+      runCommand(['--app', 'shop', '--broker', server.url, 'schedule', ...args, '--store', store])
+    const { stdout, code } = await schedule('show', 'refresh-7')
     assert.equal(code, 0)
     assert.match(stdout, /slots +\d+ (published|skipped)/)
+    assert.ok((await schedule('list')).stderr.includes(`timetable of app shop on ${store}\n`), 'the file is named')
   })
 
   it('refuses a store and an address that it cannot have, with a sentence', async () => {
