@@ -40,7 +40,7 @@ export function addCallCommand(parent: Command): void {
     .option('--countdown <duration>', 'start at the earliest after: 30s, 5m')
     .option('--expires <duration>', 'worthless after: 30s, 5m')
     .option('--queue <queue>', 'default: default')
-    .option('--overlap <policy>', 'when the key is held: raise, skip, defer or allow')
+    .option('--overlap <policy>', 'when the key is held: raise, skip, defer, queue, replace or allow')
     .option('--wait [duration]', 'wait for the result and print it')
     .option('--json', 'an object: id, outcome, holder; with --wait also value')
     .addHelpText('after', '\nPrints what became of the call. A call that is skipped is no failure, but with --wait.')
@@ -96,7 +96,7 @@ export function readWait(wait: string | true | undefined): { readonly timeout?: 
 
 async function waited(result: Result<unknown>, wait: { readonly timeout?: Duration }): Promise<unknown> {
   if (result.outcome !== 'rejected') {
-    const bound = wait.timeout === undefined ? '' : ` for ${formatDuration(parseDuration(wait.timeout, '--wait'))}`
+    const bound = wait.timeout === undefined ? '' : ` up to ${formatDuration(parseDuration(wait.timeout, '--wait'))}`
     say(`waiting${bound} for ${result.id}`)
   }
   return result.get(wait)

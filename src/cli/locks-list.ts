@@ -21,7 +21,7 @@ interface ListFlags extends GlobalFlags {
   readonly watch?: true
 }
 
-const STAGES: readonly Stage[] = ['publishing', 'promoting', 'queued', 'running']
+const STAGES: readonly Stage[] = ['publishing', 'promoting', 'queued', 'running', 'cooling']
 const EXAMPLES = `
 locks list -A ./app.js
 locks list --broker redis://127.0.0.1:6379/0 --older-than 1h --json

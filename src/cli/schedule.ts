@@ -18,7 +18,8 @@ A schedule is one of
   cron text         '0 3 * * *', with seconds '0 0 3 * * *', @daily; day and weekday: either may match
   crontab …         'crontab 0 3 * * mon-fri': Celery's grammar; day and weekday must both match
   every … from …    'every 1h from 2026-01-01T00:15:00Z'
-  at …              'at 2027-01-01T00:00:00Z': once`
+  at …              'at 2027-01-01T00:00:00Z': once
+  solar …           'solar sunset 52.52 13.405': event, latitude, longitude`
 
 /** `schedule`: the stored timetable of an app: what runs when, what became of it, and how to change it while beats run. */
 export function addScheduleCommands(parent: Command): void {

@@ -86,6 +86,7 @@ describe('the commands on a real server', function () {
     assert.deepEqual(await ids('--dead'), ['feeds.refresh feedId=7'])
     assert.equal((await ids('--stage', 'queued', '--task', 'feeds.refresh')).length, 2)
     assert.deepEqual(await ids('--stage', 'running'), [])
+    assert.deepEqual(await ids('--stage', 'cooling'), [])
     assert.deepEqual(await ids('--task', 'other'), [])
     assert.deepEqual(await ids('--older-than', '1h'), [])
   })
