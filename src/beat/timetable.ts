@@ -142,8 +142,9 @@ export function fireThrough(app: App): Fire<Entry> {
     const { name, payload } = entry
     const target = await app.targetOf(payload.task)
     const own = optionsOf(payload, target)
-    const next = nextSlot(entry, slot.nominal)
-    const options = { ...own, expires: own.expires ?? defaultExpires(own, target, next), id: slot.messageId }
+    const { now } = await app.connection()
+    const worthlessAt = worthlessFrom(entry, slot.nominal, now())
+    const options = { ...own, expires: own.expires ?? defaultExpires(own, target, worthlessAt), id: slot.messageId }
     const { expires, ...rest } = options
     const call = expires === undefined ? rest : { ...rest, expires }
     const args = await argumentsAt(name, payload, { target, nominal: slot.nominal })
@@ -165,9 +166,15 @@ async function published(app: App, message: Message): Promise<Published> {
 }
 
 /** Slots must not pile up while no worker runs: a call is worthless once its lock's timeout, or the next slot, is here. */
-function defaultExpires(options: CallOptions, { guard }: CallTarget, next: number | undefined): CallOptions['expires'] {
+function defaultExpires(options: CallOptions, { guard }: CallTarget, at: number | undefined): CallOptions['expires'] {
   if (guard && options.once?.overlap !== 'allow') return options.once?.timeout ?? `${guard.timeoutMs}ms`
-  return next === undefined ? undefined : new Date(next)
+  return at === undefined ? undefined : new Date(at)
+}
+
+/** The next slot. A slot that is made up after that one has as long as it would have had in time: it is to run. */
+function worthlessFrom(entry: BeatEntry<Entry>, nominal: number, now: number): number | undefined {
+  const next = nextSlot(entry, nominal)
+  return next === undefined || next > now ? next : Math.ceil(now) + next - nominal
 }
 
 /** What a parked slot is called, where it is not `deferred`. */

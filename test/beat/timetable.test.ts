@@ -19,6 +19,35 @@ const DECIDED: readonly [Overlap, readonly string[]][] = [
 ]
 
 describe('a timetable slot', () => {
+  it('[P16] without a lock is worthless at the next one; made up after that, it has as long from then on', async () => {
+    const app = new App('slots', { broker: 'memory:', beatSchedule: { entry: { task: 'plain', schedule: '1h' } } })
+    app.task('plain', {}, async () => undefined)
+    const expiries: (number | null)[] = []
+    const publish = app.publish.bind(app)
+    app.publish = (message) => {
+      expiries.push(message.expiresAt)
+      return publish(message)
+    }
+    try {
+      const [line] = readTimetable(app)
+      assert.ok(line)
+      const { now } = await app.connection()
+      const hour = 3_600_000
+      const current = Math.floor(now() / hour) * hour
+      const asked = now()
+      for (const nominal of [current - 5 * hour, current]) {
+        const slot = { nominal, messageId: `b-${nominal}`, publishBefore: Number.POSITIVE_INFINITY }
+        await fireThrough(app)(line.entry, slot)
+      }
+      const [late = 0, timely] = expiries
+      assert.ok(late !== null && late >= asked + hour, 'it is to run')
+      assert.equal(timely, current + hour)
+    } finally {
+      await (await app.connection()).store.destroy()
+      await app.close()
+    }
+  })
+
   for (const [overlap, decisions] of DECIDED) {
     it(`[P14] under ${overlap} is ${[...new Set(decisions)].join(', then ')}`, async () => {
       const once = overlap === 'queue' ? { overlap, maxParked: 1 } : { overlap }
