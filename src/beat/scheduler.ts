@@ -237,8 +237,7 @@ export class Scheduler<Payload> {
     const dropped: Dropped[] = missed ? [{ decision: 'missed', slots: missed.slots, latest: missed.latest }] : []
     const of = { entry: name, revision, from: cursor.nominal, nominal, kind } as const
     const answer = await store.reserve({ ...of, by, claimMs: this.#claimMs, dropped })
-    // Asked for once: somebody has it, or nobody wants it any more.
-    if (kind === 'asked' && answer.outcome !== 'changed') standing.askedAt = null
+    if (kind === 'asked' && isTaken(answer, nominal)) standing.askedAt = null
     if (answer.outcome === 'reserved' && missed) emit('beat:missed', { entry: name, ...missed })
     return this.#settle(standing, answer, sentAt)
   }
@@ -248,8 +247,9 @@ export class Scheduler<Payload> {
     const { entry, cursor } = standing
     const none = { windowMs: Number.POSITIVE_INFINITY, limit: 0 }
     const plan = planSlots(entry, { after: cursor.nominal, now: resumedAt, catchUp: none })
-    standing.resumedAt = null
+    // Unanswered it is asked again; once passed, a second look finds nothing left.
     if (plan?.missed) return this.#pass(standing, { decision: 'paused', ...plan.missed })
+    standing.resumedAt = null
     return this.#wakeFor(standing)
   }
 
@@ -346,9 +346,11 @@ export class Scheduler<Payload> {
     }
   }
 
-  async #pausesAfterFailure({ entry, lastRun, name }: Standing<Payload>): Promise<boolean> {
+  async #pausesAfterFailure({ entry, lastRun, changedAt, name }: Standing<Payload>): Promise<boolean> {
     const { failed, store } = this.#options
     if (!entry.pauseOnFailure || lastRun === null || !failed) return false
+    // Somebody has resumed or mended the entry since: that failure pauses it no second time.
+    if (lastRun < changedAt) return false
     const id = slotId(name, lastRun)
     if (!(await failed(id))) return false
     await store.alter(name, { to: 'paused', why: `the run ${id} failed` })
@@ -382,6 +384,12 @@ export class Scheduler<Payload> {
   #tellTrouble(entry: string, error: unknown): void {
     this.#options.emit('beat:trouble', { error: asError(error), entry, retryInMs: ENTRY_RETRY_MS })
   }
+}
+
+/** A run is asked for once: somebody has it, or nobody wants it any more. While another slot's claim is open it waits. */
+function isTaken(answer: ReserveAnswer, askedAt: number): boolean {
+  if (answer.outcome !== 'moved') return answer.outcome === 'reserved'
+  return answer.cursor.claim === null || answer.cursor.claim.nominal === askedAt
 }
 
 /** A claim that its beat left open past the window: whether it was sent is not known, and now it is too late for it. */

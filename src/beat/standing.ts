@@ -12,6 +12,7 @@ export interface Standing<Payload> {
   active: boolean
   askedAt: number | null
   resumedAt: number | null
+  changedAt: number
   cursor: Cursor
   /** The slot whose call was accepted last, as far as this beat knows. */
   lastRun: number | null
@@ -35,10 +36,10 @@ export function standingOf<Payload>(
   entry: BeatEntry<Payload>,
   before: Standing<Payload> | undefined,
 ): Standing<Payload> {
-  const { name, revision, askedAt, resumedAt, nominal, claim, last } = row
+  const { name, revision, askedAt, resumedAt, changedAt, nominal, claim, last } = row
   const own = before?.own?.claim.term === claim?.term ? before?.own : undefined
   const lastRun = last?.decision === 'published' ? last.nominal : (before?.lastRun ?? null)
-  const fresh = { entry, revision, askedAt, resumedAt, own, lastRun, active: row.state === 'active' }
+  const fresh = { entry, revision, askedAt, resumedAt, changedAt, own, lastRun, active: row.state === 'active' }
   const seen = { cursor: { nominal, claim }, takeOverAt: claim?.deadline ?? 0 }
   return Object.assign(before ?? { name, dueAt: 0 }, { ...fresh, ...seen })
 }

@@ -3,7 +3,7 @@ import type { Fire } from '../../src/beat/entry.js'
 import { every } from '../../src/beat/every.js'
 import type { Scheduler } from '../../src/beat/scheduler.js'
 import { slotId } from '../../src/beat/slot-id.js'
-import { BrokerUnavailable } from '../../src/lock/error.js'
+import { BrokerUnavailable, StoreUnavailable } from '../../src/lock/error.js'
 import { BeatBench, entryOf, putOf, START } from './beat-bench.js'
 
 const ROLLUP = entryOf('rollup', every('1s'))
@@ -142,6 +142,54 @@ describe('entries at run time', () => {
     assert.deepEqual(asked, [slotId('rollup', START + 1_000), slotId('rollup', START + 2_000)])
     const row = await bench.store.show('rollup')
     assert.deepEqual([row?.state, row?.pausedWhy], ['paused', `the run ${asked[1]} failed`])
+  })
+
+  it('goes on when it is resumed after a failure, until the next one fails', async () => {
+    const bench = new BeatBench()
+    const failing = new Set([1_000, 6_000].map((at) => slotId('rollup', START + at)))
+    const failed = async (id: string) => failing.has(id)
+    const beat = await bench.beat([{ ...ROLLUP, pauseOnFailure: true }], { ...POLL, failed })
+    await passUntil(bench, beat, 4_200)
+    await bench.store.alter('rollup', { to: 'resumed', from: 'now' })
+    await passUntil(bench, beat, 9_000)
+    assert.deepEqual(bench.slots, [1_000, 5_000, 6_000])
+    assert.match((await bench.store.show('rollup'))?.pausedWhy ?? '', /^the run b-/)
+  })
+
+  it('[P14] what came due in a pause stays paused when the store did not answer at the resume', async () => {
+    const bench = new BeatBench()
+    const { leaderless } = bench
+    let lost = 0
+    const pass: typeof bench.store.pass = async (request) => {
+      if (lost++ === 0) throw new StoreUnavailable('db:5432', 'refused')
+      return bench.store.pass(request)
+    }
+    const beat = await bench.beat([ROLLUP], { ...POLL, store: { ...leaderless, pass } })
+    await bench.store.alter('rollup', { to: 'paused', why: null })
+    await passUntil(bench, beat, 5_500)
+    await bench.store.alter('rollup', { to: 'resumed', from: 'now' })
+    bench.now += 300
+    await assert.rejects(beat.tick(), StoreUnavailable)
+    await passUntil(bench, beat, 6_000)
+    await beat.tick()
+    assert.deepEqual(bench.slots, [6_000])
+    assert.deepEqual((await bench.store.show('rollup'))?.counts, { paused: 5, published: 1 })
+  })
+
+  it('a run that was asked for waits while a beat that died has the claim of a slot', async () => {
+    const bench = new BeatBench()
+    let died = false
+    const reserve: typeof bench.store.reserve = async (request) => {
+      const slot = { ...request, nominal: START + 1_000, kind: 'slot', by: 'dead' } as const
+      if (request.kind === 'asked' && !died) await bench.store.reserve(slot)
+      died = true
+      return bench.store.reserve(request)
+    }
+    const beat = await bench.beat([ROLLUP], { ...POLL, store: { ...bench.leaderless, reserve } })
+    bench.now = START + 990
+    await bench.store.alter('rollup', { to: 'asked' })
+    await passUntil(bench, beat, 11_500)
+    assert.deepEqual(bench.slots.slice(0, 2), [1_000, 990])
   })
 
   it('[P14] a slot that two beats publish is told of once', async () => {
