@@ -19,13 +19,15 @@ const SMALLEST_BYTES = 1_048_576
 
 /**
  * Lines of JSON, each with its checksum, only ever appended to; on the disk before `append` resolves. What a kill left of a
- * last line is cut off at the next opening. Rewriting goes into a file beside it, which then takes its name.
+ * last line is cut off at the next opening. Rewriting goes into a file beside it, which then takes its name. After a write that
+ * failed the file may end in a piece of a line, so that nothing more is written: it is to be opened again.
  */
 export class Journal {
   readonly #path: string
   #file: FileHandle
   #bytes: number
-  #bytesAnew: number
+  /** Not known before it was written anew: each opening does that once, where the file is not small. */
+  #bytesAnew = 0
   readonly #snapshot: () => readonly unknown[]
   #pending: string[] = []
   /** The write that takes what is pending; undefined where none waits. */
@@ -36,7 +38,6 @@ export class Journal {
     this.#path = of.path
     this.#file = of.file
     this.#bytes = of.bytes
-    this.#bytesAnew = of.bytes
     this.#snapshot = of.snapshot
   }
 
@@ -67,14 +68,14 @@ export class Journal {
   }
 
   async close(): Promise<void> {
-    await this.#last
+    await this.#last.catch(() => undefined)
     await this.#file.close()
   }
 
   #after(work: () => Promise<void>): Promise<void> {
-    const done = this.#last.then(work)
-    this.#last = done.catch(() => undefined)
-    return done
+    this.#last = this.#last.then(work)
+    this.#last.catch(() => undefined)
+    return this.#last
   }
 
   async #write(): Promise<void> {

@@ -88,6 +88,7 @@ class TimetableFile {
   #written: Promise<void> = Promise.resolve()
   /** What the disk refused: the file is read again before anything else is done. */
   #broken = false
+  #mending: Promise<void> | undefined
 
   private constructor(of: { path: string; app: string; letGo: () => void }) {
     this.#path = of.path
@@ -115,7 +116,7 @@ class TimetableFile {
 
   /** One verb: decided at once, answered when it is on the disk. */
   async change<Answer>(verb: (book: EntryBook) => Answer): Promise<Answer> {
-    if (this.#broken) await this.#read()
+    if (this.#broken) await this.#mend()
     const answer = verb(this.#book)
     try {
       await this.#written
@@ -124,6 +125,14 @@ class TimetableFile {
       this.#broken = true
       throw new StoreUnavailable(`file:${this.#path}`, cause instanceof Error ? cause.message : String(cause), cause)
     }
+  }
+
+  /** Once for all who wait: a second reading would take back what the first one's have changed since. */
+  #mend(): Promise<void> {
+    this.#mending ??= this.#read().finally(() => {
+      this.#mending = undefined
+    })
+    return this.#mending
   }
 
   async destroy(): Promise<void> {

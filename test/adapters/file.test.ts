@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { type FileHandle, open as openFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -148,6 +149,41 @@ describe('a timetable in a file', function () {
     assert.deepEqual(readdirSync(folder), ['timetable'])
   })
 
+  it('[P14] loses nothing that was answered when the disk refuses a write in its middle, and goes on by itself', async () => {
+    const store = await open()
+    await store.put([put('a')], 'add')
+    const appendFile = await refuseOneWrite(join(folder, 'other'))
+    const names = Array.from({ length: 20 }, (_, n) => `e${n}`)
+    const told = await Promise.allSettled(
+      names.map(async (name, n) => {
+        // Some come while the first write is under way, some while the file is read again.
+        for (let turn = 0; turn < n; turn += 1) await new Promise(setImmediate)
+        return store.put([put(name)], 'add')
+      }),
+    )
+    assert.ok(appendFile.refused)
+    const answered = names.filter((_, n) => told[n]?.status === 'fulfilled')
+    const refused = told.flatMap((each) => (each.status === 'rejected' ? [each.reason.code] : []))
+    assert.ok(refused.length > 0 && refused.every((code) => code === 'STORE_UNAVAILABLE'), refused.join())
+    await store.put([put('last')], 'add')
+    for (const name of [...answered, 'a', 'last']) assert.ok(await store.show(name), `${name} in memory`)
+    await store.close()
+    const again = await open()
+    for (const name of [...answered, 'a', 'last']) assert.ok(await again.show(name), `${name} on the disk`)
+    await again.close()
+  })
+
+  it('[P23] is written anew before it grows without bound, also when its process is often started again', async () => {
+    const path = join(folder, 'timetable')
+    const spec = JSON.stringify('x'.repeat(50_000))
+    for (let life = 0; life < 5; life += 1) {
+      const store = await open()
+      for (let n = 0; n < 25; n += 1) await store.put([{ ...put('a'), spec }], n + life === 0 ? 'add' : 'change')
+      await store.close()
+    }
+    assert.ok(readFileSync(path).length < 2_500_000, `${readFileSync(path).length} bytes`)
+  })
+
   it('[P23] is written anew before it grows without bound', async () => {
     const path = join(folder, 'timetable')
     const store = await open()
@@ -161,6 +197,22 @@ describe('a timetable in a file', function () {
     await again.close()
   })
 })
+
+/** A disk that is full for one write: half of it arrives. */
+async function refuseOneWrite(path: string): Promise<{ readonly refused: boolean }> {
+  const file = await openFile(path, 'a')
+  const handles = Object.getPrototypeOf(file) as FileHandle
+  await file.close()
+  const { appendFile } = handles
+  const told = { refused: false }
+  handles.appendFile = async function (this: FileHandle, text: string) {
+    handles.appendFile = appendFile
+    await appendFile.call(this, text.slice(0, text.length / 2))
+    told.refused = true
+    throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
+  } as FileHandle['appendFile']
+  return told
+}
 
 async function killed(child: ChildProcess): Promise<void> {
   const exit = once(child, 'exit')
