@@ -175,13 +175,15 @@ export function takeOverClaim(
   return claimed(record, { nominal: open.nominal, by, claimMs, over: true }, now)
 }
 
-/** `finished` where this was the last of `maxRuns`: the caller gives such a record the app's next revision. */
+/** `finished` where this was the last of `maxRuns`. */
 export function decideSlot(record: EntryRecord, decision: Omit<Decision, 'at'>, now: number): Step<Decision> {
-  if (record.row.state === 'removed') return { record, answer: { ...decision, at: now } }
+  const { claim, state } = record.row
+  if (state === 'removed') return { record, answer: { ...decision, at: now } }
   const known = record.decisions.find((each) => each.nominal === decision.nominal)
+  // Its claim is over: it was decided, maybe longer ago than the history goes back, or was of a removed entry of this name.
+  if (claim?.nominal !== decision.nominal) return { record, answer: known ?? { ...decision, at: now } }
   const written = known ? record : remember(record, { ...decision, at: now })
-  const { claim } = written.row
-  const closes = claim?.term === decision.term && claim.nominal === decision.nominal
+  const closes = claim.term === decision.term
   const row = closes ? { ...written.row, claim: null } : written.row
   return { record: { ...written, row, over: closes ? false : written.over }, answer: known ?? { ...decision, at: now } }
 }

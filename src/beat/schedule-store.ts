@@ -211,7 +211,8 @@ export interface ScheduleStore {
   }): Promise<ReserveAnswer>
   /**
    * Writes the one decision of a slot and closes its claim. The first writer wins: answers the decision in force. A
-   * term that is no longer the present one closes nothing. Of a removed entry nothing is written.
+   * term that is no longer the present one closes nothing. Of a removed entry, and of a slot without an open claim,
+   * nothing is written.
    */
   decide(decision: Omit<Decision, 'at'>): Promise<Decision>
   /** The newest first; about {@link DECISIONS_KEPT} an entry. */

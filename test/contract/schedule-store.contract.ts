@@ -411,7 +411,8 @@ function decisions(test: BenchTest): void {
   test('[P23] history tells the newest first and keeps a hundred, a quarter more at most; counts know all', async ({
     store,
   }) => {
-    let cursor = await fresh(store)
+    const first = await fresh(store)
+    let cursor = first
     for (let n = 0; n < 140; n += 1) {
       const answer = await store.reserve(slotAfter(cursor))
       assert.ok(answer.outcome === 'reserved')
@@ -427,6 +428,23 @@ function decisions(test: BenchTest): void {
     assert.equal((await store.history(ENTRY, 3)).length, 3)
     assert.deepEqual(await store.history('nobody', 3), [])
     assert.deepEqual((await store.show(ENTRY))?.counts, { published: 140 })
+    // A beat that slept since it published, and wakes to write it down.
+    await store.decide(decisionOn(first.nominal + 1_000, 1))
+    assert.deepEqual((await store.show(ENTRY))?.counts, { published: 140 }, 'counted once')
+  })
+
+  test('[P14] a decision about an entry that was removed is not taken for one about its successor', async ({
+    store,
+  }) => {
+    const first = await store.reserve(slotAfter(await fresh(store)))
+    assert.ok(first.outcome === 'reserved')
+    await store.alter(ENTRY, { to: 'removed', config: null })
+    const [outcome] = await store.put([{ ...put(ENTRY), maxRuns: 1 }], 'add')
+    assert.equal(outcome, 'created')
+    await store.decide(decisionOn(first.claim.nominal, first.claim.term))
+    const row = await store.show(ENTRY)
+    assert.deepEqual([row?.state, row?.runs, row?.counts], ['active', 0, {}])
+    assert.deepEqual(await store.history(ENTRY, 9), [])
   })
 }
 

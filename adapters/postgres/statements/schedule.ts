@@ -284,8 +284,13 @@ begin
   if e.name is null or e.state = 'removed' then
     return r || jsonb_build_object('at', n);
   end if;
+  -- Its claim is over: it has been decided, maybe longer ago than the history goes back.
+  if e.claim_nominal is distinct from (r->>'nominal')::bigint then
+    return coalesce((select ${s}.decision_v1(x) from ${s}.schedule_decision x where x.app = p_app
+      and x.entry = e.name and x.nominal = (r->>'nominal')::bigint), (r || jsonb_build_object('at', n))::json);
+  end if;
   d := ${s}.write_decision_v1(e, r, n);
-  if e.term = (r->>'term')::integer and e.claim_nominal = d.nominal then
+  if e.term = (r->>'term')::integer then
     update ${s}.schedule_entry set claim_nominal = null, claim_by = null, claim_deadline = null, claim_over = false
       where app = p_app and name = e.name;
   end if;

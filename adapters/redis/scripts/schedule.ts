@@ -281,8 +281,10 @@ export const DECIDE = defineScript('decide_v1', [
 local row = read(ARGV[2])
 local nominal, term = tonumber(ARGV[3]), tonumber(ARGV[4])
 if not row or row.state == 'removed' then return { now, false } end
-remember(row.name, nominal, ARGV[5], ARGV[6], ARGV[7], ARGV[4])
-if row.claim and row.claim.term == term and row.claim.nominal == nominal then
+-- Else it has been decided, maybe longer ago than the history goes back.
+local open = row.claim and row.claim.nominal == nominal
+if open then remember(row.name, nominal, ARGV[5], ARGV[6], ARGV[7], ARGV[4]) end
+if open and row.claim.term == term then
   redis.call('HDEL', entry_of(row.name), 'claimNominal', 'claimTerm', 'claimBy', 'claimDeadline', 'claimOver')
 end
 return { now, redis.call('HGET', history_of(row.name), text(nominal)) }
