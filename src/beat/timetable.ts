@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { BrokerUnavailable, hasCode, UsageError } from '../lock/error.js'
 import type { Overlap } from '../lock/overlap.js'
 import { suggest } from '../lock/suggest.js'
@@ -104,6 +105,8 @@ function givenArguments({ args, kwargs }: Pick<Entry, 'args' | 'kwargs'>, target
   return kwargs === undefined ? ((args ?? []) as readonly unknown[]) : namedArguments(target, kwargs as Kwargs)
 }
 
+const LONGEST_ARGUMENTS_MS = 5_000
+
 async function argumentsAt(
   name: string,
   entry: Entry,
@@ -111,10 +114,25 @@ async function argumentsAt(
 ): Promise<readonly unknown[]> {
   const slot = { entry: name, nominal: new Date(of.nominal) }
   const { args, kwargs } = entry
-  if (typeof kwargs === 'function') return givenArguments({ kwargs: await kwargs(slot) }, of.target)
-  const given = typeof args === 'function' ? { args: await args(slot) } : entry
+  if (typeof kwargs === 'function') return givenArguments({ kwargs: await inTime(name, kwargs(slot)) }, of.target)
+  const given = typeof args === 'function' ? { args: await inTime(name, args(slot)) } : entry
   if (Array.isArray(given.args ?? [])) return givenArguments(given, of.target)
   throw new UsageError(`beat entry '${name}': args must return an array, got ${JSON.stringify(given.args)}.`)
+}
+
+/** A pass waits for all that is due in it: one function that never answers would stop every entry, of every beat in turn. */
+async function inTime<Given>(name: string, given: Given | PromiseLike<Given>): Promise<Given> {
+  const done = new AbortController()
+  const late = sleep(LONGEST_ARGUMENTS_MS, undefined, { signal: done.signal }).then(() => {
+    const cure = 'a function that beat calls must be quick; let the task itself look up what takes long'
+    throw new UsageError(`beat entry '${name}': its arguments took longer than 5 s: ${cure}.`)
+  })
+  late.catch(() => undefined)
+  try {
+    return await Promise.race([given, late])
+  } finally {
+    done.abort()
+  }
 }
 
 /** The entry's own options, its policy filled in: nobody is there to catch, so `raise` acts as `skip`. */

@@ -48,6 +48,24 @@ describe('a timetable slot', () => {
     }
   })
 
+  it('whose arguments never come is given up within seconds: its pass waits for it', async () => {
+    const args = () => new Promise<never>(() => {})
+    const app = new App('slots', {
+      broker: 'memory:',
+      beatSchedule: { stuck: { task: 'plain', schedule: '1h', args } },
+    })
+    app.task('plain', {}, async () => undefined)
+    try {
+      const [line] = readTimetable(app)
+      assert.ok(line)
+      const slot = { nominal: 60_000, messageId: 'b-stuck', publishBefore: Number.POSITIVE_INFINITY }
+      await assert.rejects(fireThrough(app)(line.entry, slot), /'stuck': its arguments took longer than 5 s/)
+    } finally {
+      await (await app.connection()).store.destroy()
+      await app.close()
+    }
+  })
+
   for (const [overlap, decisions] of DECIDED) {
     it(`[P14] under ${overlap} is ${[...new Set(decisions)].join(', then ')}`, async () => {
       const once = overlap === 'queue' ? { overlap, maxParked: 1 } : { overlap }
