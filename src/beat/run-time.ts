@@ -1,4 +1,4 @@
-import { UsageError } from '../lock/error.js'
+import { hasCode, UsageError } from '../lock/error.js'
 import type { App } from '../task-base/app.js'
 import { readEntryName } from '../task-base/app-options.js'
 import { type Entry, readEntry } from '../task-base/entry.js'
@@ -201,9 +201,8 @@ export class RunTimeTable {
     this.#read ??= readingRows(app, app.entries.size > 0 ? readTimetable(app) : [])
     const { now } = await app.connection()
     const spec = JSON.parse(row.spec) as EntrySpec
-    const entry = this.#read(row)
     const zone = spec.timezone ?? app.settings.timezone
-    const next = entry && row.state === 'active' ? nextSlot(entry, Math.max(row.nominal, Math.floor(now()))) : undefined
+    const { next, warnings } = outlook(row, this.#read, Math.floor(now()))
     return {
       name: row.name,
       task: spec.task,
@@ -222,10 +221,26 @@ export class RunTimeTable {
       from: row.config === null ? 'store' : 'config',
       entry: spec,
       askedAt: row.askedAt === null ? null : iso(row.askedAt),
-      warnings: entry?.schedule.warnings ?? [],
+      warnings,
       createdAt: iso(row.createdAt),
       changedAt: iso(row.changedAt),
     }
+  }
+}
+
+/** The next slot and what is odd about an entry. One that only a newer version of the app can read hides no other. */
+function outlook(
+  row: EntryRow,
+  read: ReturnType<typeof readingRows>,
+  now: number,
+): { readonly next: number | undefined; readonly warnings: readonly string[] } {
+  try {
+    const entry = read(row)
+    const next = entry && row.state === 'active' ? nextSlot(entry, Math.max(row.nominal, now)) : undefined
+    return { next, warnings: entry?.schedule.warnings ?? [] }
+  } catch (error) {
+    if (hasCode(error, 'USAGE')) return { next: undefined, warnings: [(error as Error).message] }
+    throw error
   }
 }
 

@@ -59,6 +59,7 @@ export function entryText(info: EntryInfo): string {
     ['last', info.last && `${info.last.nominal} ${info.last.decision}`],
     ['runs', info.maxRuns === null ? String(info.runs) : `${info.runs} of ${info.maxRuns}`],
     ['slots', counts.length === 0 ? null : counts.join(', ')],
+    ...info.warnings.map((warning): [string, string] => ['warning', warning]),
     ['from', info.from === 'config' ? "the app's code" : `a command, ${info.createdAt}`],
     ...Object.entries(others).map(([name, value]): [string, string] => [name, JSON.stringify(value)]),
   ]

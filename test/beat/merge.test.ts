@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { openMemory } from '../../adapters/memory/index.js'
 import { mergeConfig } from '../../src/beat/merge.js'
 import { fireThrough, readingRows, readTimetable } from '../../src/beat/timetable.js'
-import { App, Task, timetable } from '../../src/index.js'
+import { App, type EntryInfo, Task, timetable } from '../../src/index.js'
 
 class Ping extends Task {
   readonly name = 'ping'
@@ -95,6 +95,29 @@ describe('the configuration of an app in the store', () => {
     assert.equal((await table.change('by-hand', { args: ['z'] }))?.entry.kwargs, undefined)
     assert.equal(await table.pause('nobody'), undefined)
     assert.equal(await table.remove('by-hand'), true)
+    await app.close()
+  })
+
+  it('shows and alters an entry that only a newer version can read, and the others beside it', async () => {
+    const app = new App('shop', { broker: 'memory:' })
+    app.register(Ping)
+    const { servers, store } = await app.connection()
+    const spec = JSON.stringify({ task: 'ping', schedule: '1h', newer: true })
+    await servers.scheduleStore.put([{ name: 'strange', spec, config: null, maxRuns: null }], 'add')
+    const table = timetable(app)
+    await table.add('plain', { task: 'ping', schedule: '1h', args: ['x'] })
+    const listed: EntryInfo[] = []
+    for await (const info of table.list()) listed.push(info)
+    assert.deepEqual(
+      listed.map(({ name, next }) => [name, next !== null]),
+      [
+        ['strange', false],
+        ['plain', true],
+      ],
+    )
+    assert.match(listed[0]?.warnings[0] ?? '', /has no field 'newer'/)
+    assert.equal((await table.disable('strange'))?.state, 'disabled')
+    await store.destroy()
     await app.close()
   })
 })
