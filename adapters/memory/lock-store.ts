@@ -7,6 +7,7 @@ import { clear } from '../../src/lock/transition/clear.js'
 import { confirm } from '../../src/lock/transition/confirm.js'
 import { release } from '../../src/lock/transition/release.js'
 import { acknowledge, renew } from '../../src/lock/transition/renew.js'
+import { reopen } from '../../src/lock/transition/reopen.js'
 import { requeue } from '../../src/lock/transition/requeue.js'
 import { resolve, sweep } from '../../src/lock/transition/resolve.js'
 import { revoke } from '../../src/lock/transition/revoke.js'
@@ -64,6 +65,7 @@ export function openLockStore({ server, app }: { server: MemoryServer; app: stri
       return on(key, (record) => revoke(record, request, now()))
     },
     find: async (messageId, key) => viewMessage(locks().records, { messageId, key, now: now() }),
+    reopen: async (ref) => reopen(at(ref.key), ref),
     workers: async ({ allApps }) =>
       (allApps ? [...server.apps.values()] : [locks()]).flatMap((each) => workersOf(each, now())),
     leave: async (worker) => void locks().workers.delete(worker),

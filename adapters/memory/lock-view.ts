@@ -1,7 +1,6 @@
 import { isPrivateKey, type LockKey } from '../../src/lock/key.js'
 import type { ListQuery, LockRow, LockView, MessageView } from '../../src/lock/lock-store.js'
-import { type Hold, isIdle, type LockRecord } from '../../src/lock/record.js'
-import { latestOutcome } from '../../src/lock/transition/revoke.js'
+import { type Hold, isIdle, type LockRecord, lastOutcome } from '../../src/lock/record.js'
 import type { MemoryServer } from './server.js'
 
 const OUTCOMES_SHOWN = 20
@@ -103,18 +102,17 @@ export function viewMessage(
 ): MessageView {
   const { messageId, key, now } = of
   const asked = key === null ? [...records.values()] : [records.get(key)]
-  for (const record of asked) {
-    const view = record && viewIn(record, messageId, now)
-    if (view) return view
-  }
-  return { key, outcome: null, hold: null, parked: false, now }
+  const views = asked.flatMap((record) => (record && viewIn(record, messageId, now)) ?? [])
+  const known = views.find(({ outcome, hold, parked }) => outcome || hold || parked)
+  return known ?? views[0] ?? { key, outcome: null, hold: null, parked: false, now }
 }
 
 function viewIn(record: LockRecord, messageId: string, now: number): MessageView | undefined {
   const hold = record.holders.find((each) => each.messageId === messageId && each.stage !== 'cooling')
   const parked = record.parked.some((call) => call.messageId === messageId)
-  const outcome = hold || parked ? null : (latestOutcome(record, messageId) ?? null)
-  if (!hold && !parked && !outcome) return undefined
+  const ended = hold || parked ? undefined : lastOutcome(record, messageId)
+  if (!hold && !parked && !ended) return undefined
+  const outcome = ended && !ended.reopened ? ended.record : null
   const held = hold ? { stage: hold.stage, retries: hold.retries, worker: hold.worker } : null
   return { key: record.key, outcome, hold: held, parked, now }
 }

@@ -14,6 +14,7 @@ import { notify } from './statements/notice.js'
 import { park } from './statements/park.js'
 import { release } from './statements/release.js'
 import { renew } from './statements/renew.js'
+import { reopen } from './statements/reopen.js'
 import { requeue } from './statements/requeue.js'
 import { resolve } from './statements/resolve.js'
 import { revoke } from './statements/revoke.js'
@@ -27,18 +28,19 @@ import { tablesV2 } from './statements/tables-v2.js'
 import { tablesV3 } from './statements/tables-v3.js'
 import { tablesV4 } from './statements/tables-v4.js'
 import { tablesV5 } from './statements/tables-v5.js'
+import { tablesV6 } from './statements/tables-v6.js'
 import { views } from './statements/views.js'
 
 /**
  * The tables' versions, each made from the one before: only ever appended to. Whatever a process of an earlier release
  * must not work beside belongs to a new version, also where only functions change.
  */
-const TABLES = [tables, tablesV2, tablesV3, tablesV4, tablesV5]
+const TABLES = [tables, tablesV2, tablesV3, tablesV4, tablesV5, tablesV6]
 
 /** In the order in which they name each other: functions in plain SQL are checked when they are made. */
 const FUNCTIONS = [
   ...[clock, lockKey, barrierId, mode, views, notify, recordOutcome, hold, history, settle, promotions, displace],
-  ...[acquire, park, run, start, requeue, release, confirm, renew, prune, sweep, resolve, clear, revoke, list],
+  ...[acquire, park, run, start, requeue, release, confirm, renew, prune, sweep, resolve, clear, revoke, reopen, list],
   ...[deadLetter, counter],
   ...[entryRow, changeEntry, changedEntries, reserve, decide, attend],
 ]

@@ -53,6 +53,7 @@ export async function openLockStore(options: PostgresOptions): Promise<LockStore
       const [row] = await db.run<MessageView>(find(s), [app, messageId, key])
       return { ...(row as MessageView), now: Number(row?.now) }
     },
+    reopen: async ({ key, messageId, round }) => void (await db.call('reopen_v1', [app, key, messageId, round])),
     workers: async ({ allApps }) => {
       const rows = await db.run<{ row: string; seen_at: number }>(workers(s), [app, allApps])
       return rows.map(({ row, seen_at }) => ({ ...(JSON.parse(row) as WorkerRow), seenAt: seen_at }))

@@ -41,6 +41,7 @@ import type { Script } from './script.js'
 import { ACQUIRE } from './scripts/acquire.js'
 import { CLEAR } from './scripts/clear.js'
 import { RELEASE } from './scripts/release.js'
+import { REOPEN } from './scripts/reopen.js'
 import { REQUEUE } from './scripts/requeue.js'
 import { RESOLVE } from './scripts/resolve.js'
 import { REVOKE } from './scripts/revoke.js'
@@ -92,6 +93,7 @@ function lockStoreOn(connection: Connection, app: string, notices: Notices): Loc
     },
     revoke: (request) => revokeMessage(connection, app, request),
     find: (messageId, key) => findMessage(connection, app, { messageId, key }),
+    reopen: async (ref) => void (await on(ref.key, REOPEN, refArguments(ref))),
     workers: async ({ allApps }) => workerRows(connection, allApps ? await appsOf(connection) : [app]),
     leave: async (worker) => void (await connection.ask(leaving(app, worker))),
     listen: (topic, look) => notices.listen(topic, look),
@@ -166,17 +168,24 @@ async function findMessage(
   const shards = key === null ? allShards('lock', app) : [shardOf('lock', app, key)]
   const replies = await connection.askAll(shards.map((shard) => scriptOn(shard, app, FIND, [messageId, key])))
   const views = replies.map((reply) => messageView(key, reply))
-  return views.find((view) => view.hold || view.parked || view.outcome) ?? (views[0] as MessageView)
+  const known = views.find((view) => view.hold || view.parked || view.outcome) ?? views.find((view) => view.key)
+  return known ?? (views[0] as MessageView)
 }
 
-/** Without its key the shard that noted the message acts; the others know nothing of it. */
+/**
+ * Without its key the shard that noted the message acts; the others know nothing of it. One that knows only of a round
+ * that was followed by another acts once no other shard has that one.
+ */
 async function revokeMessage(connection: Connection, app: string, request: RevokeRequest): Promise<RevokeAnswer> {
   const { key, messageId, round, terminate, by, publishLeaseMs, resultMs } = request
   const shards = key === null ? allShards('lock', app) : [shardOf('lock', app, key)]
   const args = [key, messageId, round, terminate ? 1 : 0, by, publishLeaseMs, resultMs]
   const replies = await connection.askAll(shards.map((shard) => scriptOn(shard, app, REVOKE, args)))
   const answers = replies.map(revokeAnswer)
-  return answers.find((answer) => answer.outcome !== 'unknown') ?? (answers[0] as RevokeAnswer)
+  const known = answers.find((answer) => answer.outcome !== 'unknown')
+  const reopened = replies.map((reply) => fieldsOf(reply)[2]).find((found) => typeof found === 'string')
+  if (known || reopened === undefined) return known ?? (answers[0] as RevokeAnswer)
+  return revokeMessage(connection, app, { ...request, key: reopened as LockKey })
 }
 
 function definitionsName(app: string): string {

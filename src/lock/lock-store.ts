@@ -358,7 +358,7 @@ export interface LockView extends Answer {
 
 /** Take one call back. `round`: of the message, where nothing of it is known. */
 export interface RevokeRequest {
-  /** Null: found by its message id, as far as the store knows it. */
+  /** Null: found by its message id, as far as the store knows it. A round that was reopened is followed by the next. */
   readonly key: LockKey | null
   readonly messageId: string
   readonly round: number
@@ -423,7 +423,7 @@ export interface ClearAnswer extends Answer {
   readonly promotion: Promotion | null
 }
 
-/** What is known about one message. */
+/** What is known about one message. Its key may be known though nothing else is: a further round is on its way. */
 export interface MessageView extends Answer {
   readonly key: LockKey | null
   readonly outcome: OutcomeRecord | null
@@ -479,6 +479,11 @@ export interface LockStore {
   clear(request: ClearRequest): Promise<ClearAnswer>
   revoke(request: RevokeRequest): Promise<RevokeAnswer>
   find(messageId: string, key: LockKey | null): Promise<MessageView>
+  /**
+   * Says that a round after this one is on its way, maybe without a hold: how this round ended is no longer how the
+   * message did, for `find` and `revoke`. Its own redelivery is answered as before.
+   */
+  reopen(ref: MessageRef): Promise<void>
   /** Live and dead workers of this app (or of all apps), at most a day old. */
   workers(options: { readonly allApps: boolean }): Promise<readonly WorkerRow[]>
   /** Takes a worker off the list at its end. */

@@ -52,6 +52,14 @@ export interface ParkedCall {
   readonly since: number
 }
 
+export interface KeptOutcome {
+  readonly record: OutcomeRecord
+  keepUntil: number
+  readonly resultUntil: number
+  /** A further round of the message is on its way: this is not how it ended. */
+  reopened: boolean
+}
+
 /** All that is kept about one key. `v` is the record's format. */
 export interface LockRecord {
   readonly v: 1
@@ -59,7 +67,7 @@ export interface LockRecord {
   readonly holders: Hold[]
   readonly parked: ParkedCall[]
   /** By `<message id>/<round>`; with the instant at which it may be forgotten. */
-  readonly outcomes: Map<string, { record: OutcomeRecord; keepUntil: number; resultUntil: number }>
+  readonly outcomes: Map<string, KeptOutcome>
   /** Holds that ended without an outcome, the oldest first. */
   readonly history: HoldEvent[]
   lastToken: number
@@ -131,6 +139,12 @@ export function findOutcome(
   return record.outcomes.get(outcomeKey(ref))?.record
 }
 
+/** Of several rounds of a message, how the latest ended. */
+export function lastOutcome(record: LockRecord, messageId: string): KeptOutcome | undefined {
+  const ended = [...record.outcomes.values()].filter((kept) => kept.record.messageId === messageId)
+  return ended.sort((a, b) => b.record.round - a.record.round)[0]
+}
+
 export interface Ending {
   readonly messageId: string
   readonly round: number
@@ -160,7 +174,8 @@ export function recordOutcome(record: LockRecord, ending: Ending, now: number, r
   }
   // A call that never reached the engine has no redelivery to guard against.
   const unacked = outcome === 'coalesced' && ending.token === undefined ? OUTCOME_ACKED_MS : OUTCOME_UNACKED_MS
-  record.outcomes.set(outcomeKey(ending), { record: written, keepUntil: now + unacked, resultUntil: now + resultMs })
+  const kept = { keepUntil: now + unacked, resultUntil: now + resultMs, reopened: false }
+  record.outcomes.set(outcomeKey(ending), { record: written, ...kept })
   record.notices.add(`message:${messageId}`)
   return written
 }

@@ -82,8 +82,12 @@ export class DeadLetters {
     const letter = await store.dead.show(id)
     if (!letter) return { outcome: 'unknown' }
     const message = anotherRound(decodeMessage(letter.message), letter.round + 1, now())
+    // Only its hold would tell that it is queued: without one it must not look finished while it is on its way.
+    if (!message.lock.held) await store.reopen(letter)
     const answer = await this.#publish(message)
     if (answer.outcome === 'refused') return { outcome: 'refused', holder: holderInfo(answer.holder) }
+    // A hold may end before its message does.
+    if (message.lock.held) await store.reopen(letter)
     await store.dead.remove(id, letter.round)
     return requeuedAs(answer, message.round)
   }

@@ -11,6 +11,7 @@ import { clear } from '../../src/lock/transition/clear.js'
 import { confirm } from '../../src/lock/transition/confirm.js'
 import { release } from '../../src/lock/transition/release.js'
 import { acknowledge, renew } from '../../src/lock/transition/renew.js'
+import { reopen } from '../../src/lock/transition/reopen.js'
 import { requeue } from '../../src/lock/transition/requeue.js'
 import { resolve, sweep } from '../../src/lock/transition/resolve.js'
 import { revoke } from '../../src/lock/transition/revoke.js'
@@ -227,6 +228,11 @@ function nextStep(pick: Pick, record: LockRecord, runs: readonly Run[], taste: T
     () => resolveStep(pick, ref, token),
     () => clearStep(pick),
     () => revokeStep(pick, id, ref.round),
+    () => ({
+      name: `reopen ${id}/${ref.round}`,
+      store: (store) => store.reopen({ key: KEY, ...ref }),
+      model: (record) => reopen(record, { key: KEY, ...ref }),
+    }),
   ]
   return pick(kinds)()
 }

@@ -7,15 +7,16 @@ import { shardOf } from '../../adapters/redis/shard.js'
 import type { Doubt, HoldTerms, LockStore, MessageView, RunAnswer } from '../../src/lock/lock-store.js'
 import { MODES, type Mode } from '../../src/lock/mode.js'
 import type { DeliveryInstruction, Instruction } from '../../src/lock/overlap.js'
-import { emptyRecord, findOutcome, type LockRecord } from '../../src/lock/record.js'
+import { emptyRecord, findOutcome, type LockRecord, lastOutcome } from '../../src/lock/record.js'
 import { acquire } from '../../src/lock/transition/acquire.js'
 import { clear } from '../../src/lock/transition/clear.js'
 import { confirm } from '../../src/lock/transition/confirm.js'
 import { release } from '../../src/lock/transition/release.js'
 import { renew } from '../../src/lock/transition/renew.js'
+import { reopen } from '../../src/lock/transition/reopen.js'
 import { requeue } from '../../src/lock/transition/requeue.js'
 import { resolve, sweep } from '../../src/lock/transition/resolve.js'
-import { latestOutcome, revoke } from '../../src/lock/transition/revoke.js'
+import { revoke } from '../../src/lock/transition/revoke.js'
 import { run } from '../../src/lock/transition/run.js'
 import {
   acquiring,
@@ -82,7 +83,7 @@ type Random = (below: number) => number
 
 async function oneStep(twins: Twins, random: Random, where: string): Promise<void> {
   const steps = [acquires, acquires, acquires, runs, runs, runs, runs, confirms, releases, releases, requeues, renews]
-  const verbs = [...steps, sweeps, resolves, revokes, ...(random(3) === 0 ? [clears] : [])]
+  const verbs = [...steps, sweeps, resolves, revokes, reopens, ...(random(3) === 0 ? [clears] : [])]
   const verb = pick(random, verbs)
   const [server, model] = await verb(twins, random)
   assert.deepEqual(server, model, `${where}: ${verb.name}`)
@@ -239,6 +240,11 @@ async function revokes({ store, record }: Twins, random: Random): Answers {
   return [answer, revoke(record, request, answer.now)]
 }
 
+async function reopens({ store, record }: Twins, random: Random): Answers {
+  const ref = { ...refTo(idOf(random)), round: 1 + random(2) }
+  return [await store.reopen(ref), reopen(record, ref)]
+}
+
 async function assertSameFind({ store, record }: Twins, messageId: string, where: string): Promise<void> {
   const nothing = { outcome: null, hold: null, parked: false }
   for (const key of [KEY, null]) {
@@ -250,8 +256,9 @@ async function assertSameFind({ store, record }: Twins, messageId: string, where
 function expectedFind(record: LockRecord, messageId: string): Omit<MessageView, 'now'> | null {
   const hold = record.holders.find((each) => each.messageId === messageId && each.stage !== 'cooling')
   const parked = record.parked.some((call) => call.messageId === messageId)
-  const outcome = hold || parked ? null : (latestOutcome(record, messageId) ?? null)
-  if (!hold && !parked && !outcome) return null
+  const ended = hold || parked ? undefined : lastOutcome(record, messageId)
+  if (!hold && !parked && !ended) return null
+  const outcome = ended && !ended.reopened ? ended.record : null
   const held = hold ? { stage: hold.stage, retries: hold.retries, worker: hold.worker } : null
   return { key: KEY, outcome, hold: held, parked }
 }

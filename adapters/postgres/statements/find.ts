@@ -1,7 +1,7 @@
 /** What is known about one message, in its latest round: $1 app, $2 message id, $3 key or null. */
 export const find = (s: string): string => `
 select ${s}.clock_v1() as now, coalesce(c.key, o.key, $3) as key,
-  case when c.key is null and o.key is not null then ${s}.outcome_v1(o) end as outcome,
+  case when c.key is null and not o.reopened then ${s}.outcome_v1(o) end as outcome,
   case when c.stage <> 'parked' then json_build_object('stage', c.stage, 'retries', c.retries, 'worker', c.worker)
     end as hold,
   coalesce(c.stage = 'parked', false) as parked

@@ -21,12 +21,12 @@ begin
   if c.key is null then
     select * into o from ${s}.lock_outcome where app = p_app and key = found_key and message_id = r->>'messageId'
       order by round desc limit 1;
-    if found then return ${s}.revoked_before_v1(o, n); end if;
+    if found and not o.reopened then return ${s}.revoked_before_v1(o, n); end if;
   else
     perform ${s}.end_call_v1(c);
   end if;
-  o := ${s}.record_outcome_v1(p_app, found_key, r->>'messageId', coalesce(c.round, (r->>'round')::integer), 'revoked',
-    null, null, 'REVOKED', null, null, n, (r->>'resultMs')::bigint);
+  o := ${s}.record_outcome_v1(p_app, found_key, r->>'messageId', coalesce(c.round, o.round + 1, (r->>'round')::integer),
+    'revoked', null, null, 'REVOKED', null, null, n, (r->>'resultMs')::bigint);
   perform ${s}.settle_v1(p_app, found_key, n, (r->>'resultMs')::bigint);
   return json_build_object('outcome', 'revoked', 'key', o.key, 'record', ${s}.outcome_v1(o),
     'promotion', ${s}.take_promotion_v1(p_app, found_key, n, (r->>'publishLeaseMs')::bigint), 'now', n);

@@ -13,13 +13,13 @@ local function message_name(id) return base .. 'message:' .. id end
 local function unpacked_ending(message_id, stored)
   local ended = { messageId = message_id }
   ended.key, ended.round, ended.outcome, ended.token, ended.result, ended.code, ended.error, ended.into, ended.at,
-    ended.keepUntil, ended.resultUntil = cmsgpack.unpack(stored)
+    ended.keepUntil, ended.resultUntil, ended.reopened = cmsgpack.unpack(stored)
   return ended
 end
 
 local function packed_ending(ended)
   return cmsgpack.pack(ended.key, ended.round, ended.outcome, ended.token, ended.result, ended.code, ended.error,
-    ended.into, ended.at, ended.keepUntil, ended.resultUntil)
+    ended.into, ended.at, ended.keepUntil, ended.resultUntil, ended.reopened)
 end
 
 -- Each is read once a step. endings: those that are still to be known.

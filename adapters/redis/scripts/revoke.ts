@@ -27,9 +27,10 @@ local function revoke(record)
   if hold and hold.stage == 'running' then return stop(hold) end
   local call = not hold and any_call_of(record, message_id)
   local ended = not hold and not call and latest_outcome(record, message_id)
-  if ended then return repeated(record, ended) end
-  if not hold and not call and not key then return { 'unknown', now } end
-  local of = hold or call or { messageId = message_id, round = round }
+  if ended and not ended.reopened then return repeated(record, ended) end
+  -- Another shard may have the round that followed: without its key nothing is written before all have said.
+  if not hold and not call and not key then return { 'unknown', now, ended and record.key or false } end
+  local of = hold or call or { messageId = message_id, round = ended and ended.round + 1 or round }
   if hold then remove_hold(record, hold) end
   if call then drop_call(record, id_of(call)) end
   local written = record_as(record, of, 'revoked', result_ms)

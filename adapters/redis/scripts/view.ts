@@ -92,7 +92,7 @@ local parked = is_waiting(record) and 1 or 0
 if hold then return { now, key, false, { hold.stage, hold.retries, hold.worker or false }, parked } end
 if parked == 1 then return { now, key, false, false, 1 } end
 local ended = latest_outcome(record, message_id)
-if ended then return { now, key, outcome_reply(ended), false, 0 } end
+if ended then return { now, key, not ended.reopened and outcome_reply(ended), false, 0 } end
 return { now, false, false, false, 0 }
 `,
 ])

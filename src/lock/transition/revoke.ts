@@ -1,5 +1,5 @@
 import type { OutcomeRecord, RevokeAnswer, RevokeRequest } from '../lock-store.js'
-import { asHolder, cancel, type Hold, type LockRecord, recordOutcome, removeHold } from '../record.js'
+import { asHolder, cancel, type Hold, type LockRecord, lastOutcome, recordOutcome, removeHold } from '../record.js'
 import { offeredPromotion, settle, takePromotion } from '../settle.js'
 
 /**
@@ -11,9 +11,10 @@ export function revoke(record: LockRecord, request: RevokeRequest, now: number):
   const hold = record.holders.find((each) => each.messageId === messageId && each.stage !== 'cooling')
   if (hold?.stage === 'running') return stop(record, hold, request, now)
   const parked = record.parked.findIndex((call) => call.messageId === messageId)
-  const ended = hold || parked >= 0 ? undefined : latestOutcome(record, messageId)
-  if (ended) return repeated(record, ended, now)
-  const round = hold?.round ?? record.parked[parked]?.round ?? request.round
+  const ended = hold || parked >= 0 ? undefined : lastOutcome(record, messageId)
+  if (ended && !ended.reopened) return repeated(record, ended.record, now)
+  const onItsWay = ended ? ended.record.round + 1 : request.round
+  const round = hold?.round ?? record.parked[parked]?.round ?? onItsWay
   if (hold) removeHold(record, hold)
   else if (parked >= 0) record.parked.splice(parked, 1)
   const ending = { messageId, round, outcome: 'revoked', code: 'REVOKED' } as const
@@ -32,10 +33,4 @@ function stop(record: LockRecord, hold: Hold, request: RevokeRequest, now: numbe
 function repeated(record: LockRecord, ended: OutcomeRecord, now: number): RevokeAnswer {
   if (ended.outcome !== 'revoked') return { outcome: 'finished', record: ended, now }
   return { outcome: 'revoked', key: record.key, record: ended, promotion: offeredPromotion(record), now }
-}
-
-/** Of several rounds, how the latest ended. */
-export function latestOutcome(record: LockRecord, messageId: string): OutcomeRecord | undefined {
-  const ended = [...record.outcomes.values()].map((kept) => kept.record).filter((each) => each.messageId === messageId)
-  return ended.sort((a, b) => b.round - a.round)[0]
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { privateKey } from '../../../src/lock/key.js'
-import { KEY, type SceneTest, TASK, termsOf } from './scene.js'
+import { KEY, refTo, type SceneTest, TASK, termsOf } from './scene.js'
 
 /** One call is taken back. */
 export function revokeContract(test: SceneTest): void {
@@ -101,5 +101,39 @@ export function revokeContract(test: SceneTest): void {
     const key = privateKey(TASK, 'a')
     await scene.running('a', { key, terms: termsOf({ guarded: false }) })
     assert.equal((await scene.revoke('a', { key: null })).outcome, 'running')
+  })
+
+  for (const key of [KEY, null]) {
+    const how = key === null ? 'by its id' : 'by key and id'
+    test(`[P10] an ended call whose next round is on its way has not ended; ${how} that round is revoked`, async (scene) => {
+      await scene.release('a', await scene.running('a'), { outcome: 'failed', code: 'MAX_DELIVERIES' })
+      assert.equal((await scene.store.find('a', key)).outcome?.code, 'MAX_DELIVERIES')
+      await scene.store.reopen(refTo('a'))
+      const view = await scene.store.find('a', key)
+      assert.deepEqual([view.key, view.outcome, view.hold, view.parked], [KEY, null, null, false])
+      assert.equal((await scene.run('a')).outcome, 'finished', 'a redelivery of the first round')
+      const answer = await scene.revoke('a', { key })
+      assert.ok(answer.outcome === 'revoked')
+      assert.equal(answer.record.round, 2)
+      const delivered = await scene.run('a', { round: 2 })
+      assert.ok(delivered.outcome === 'finished')
+      assert.equal(delivered.record.outcome, 'revoked')
+      const again = await scene.revoke('a', { key })
+      assert.ok(again.outcome === 'revoked')
+      assert.deepEqual(again.record, answer.record)
+    })
+  }
+
+  test('an earlier round that was reopened hides neither the end of the next nor its run, under whichever key', async (scene) => {
+    const own = privateKey(TASK, 'a')
+    const plain = { key: own, terms: termsOf({ guarded: false }) }
+    await scene.release('a', await scene.running('a', plain), { key: own, outcome: 'failed', code: 'UNKNOWN_TASK' })
+    await scene.store.reopen(refTo('a', own))
+    const token = await scene.running('a', { round: 2 })
+    assert.equal((await scene.store.find('a', null)).hold?.stage, 'running')
+    assert.equal((await scene.revoke('a', { key: null })).outcome, 'running')
+    await scene.release('a', token, { round: 2 })
+    assert.equal((await scene.store.find('a', null)).outcome?.outcome, 'ran')
+    assert.equal((await scene.revoke('a', { key: null })).outcome, 'finished')
   })
 }
