@@ -93,16 +93,27 @@ async function conclude(run: Run, granted: Granted, end: FinalEnd, ms: number): 
     publishLeaseMs: PUBLISH_LEASE_MS,
     resultMs: message.resultMs,
   }
-  const answer: ReleaseAnswer = await insist(ports, () => ports.store.release(request))
-  if (answer.outcome !== 'released') {
+  let asked = 0
+  const answer: ReleaseAnswer = await insist(ports, () => {
+    asked += 1
+    return ports.store.release(request)
+  })
+  if (answer.outcome !== 'released' || !endedHere(answer, asked)) {
     ports.events.emit('lock:stale', { key: run.ref.key, id: message.id, step: 'release' })
     if (answer.outcome === 'stale') return { verdict: 'putBack', delayMs: TROUBLE_MS }
-    // A later run has ended the message: that one has told of it.
+    // A later run has ended the message, or a sweeper this one: whoever did has told of it.
     return acknowledge(ports, message, answer.record)
   }
   tellEnd(run, granted, answer.record, ms)
   await promote(ports, answer.promotion)
   return acknowledge(ports, message, answer.record)
+}
+
+/** A sweeper that took the run for dead ends it under the run's own token, which then is answered as a repeat is. */
+function endedHere({ record, now }: { record: OutcomeRecord; now: number }, asked: number): boolean {
+  if (record.code === 'MAX_DELIVERIES' || record.code === 'LOCK_LOST') return false
+  // Of an earlier instant: by a sweeper, or by this run's earlier asking, the answer to which was lost.
+  return record.at === now || asked > 1
 }
 
 function tellEnd({ ports, message }: Run, granted: Granted, record: OutcomeRecord, ms: number): void {

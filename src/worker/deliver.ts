@@ -1,4 +1,6 @@
 import { UsageError } from '../lock/error.js'
+import type { LockKey } from '../lock/key.js'
+import { acknowledge } from '../task-base/burial.js'
 import { lockAtDelivery } from '../task-base/call.js'
 import type { Verdict } from '../task-base/engine.js'
 import { errorText } from '../task-base/execute.js'
@@ -30,11 +32,31 @@ export function deliverTo(options: DeliverOptions): (message: Message) => Promis
     if (known instanceof UsageError) {
       return endUnstarted(ports, message, { outcome: 'failed', code: 'BAD_ARGUMENTS', error: errorText(known) })
     }
-    return guardExecution(ports, known, {
+    const limits = {
       softTimeLimitMs: task.softTimeLimitMs ?? defaults.softTimeLimitMs,
       timeLimitMs: task.timeLimitMs ?? defaults.timeLimitMs,
-    })
+    }
+    return message.lock.known
+      ? guardExecution(ports, known, limits)
+      : unlessEnded(ports, message, () => guardExecution(ports, known, limits))
   }
+}
+
+/**
+ * Under which keys a message's end may have been written: where its publisher did not know the task, under the private
+ * key that it went by till then, or under the one that its worker computed.
+ */
+export function keysOf(tasks: DeliverOptions['tasks'], message: Message): LockKey[] {
+  const task = tasks.get(message.task)
+  if (message.lock.known || !task) return [message.lock.key]
+  const known = completed(task, message)
+  return known instanceof UsageError ? [message.lock.key] : [message.lock.key, known.lock.key]
+}
+
+/** Its caller knew no other key than the private one, and may have revoked it there. */
+async function unlessEnded(ports: ExecutionPorts, message: Message, run: () => Promise<Verdict>): Promise<Verdict> {
+  const { outcome } = await ports.store.find(message.id, message.lock.key)
+  return outcome && outcome.round >= message.round ? acknowledge(ports, message, outcome) : run()
 }
 
 /** The message with what its publisher could not know. Why not, where its arguments give no key. */

@@ -10,7 +10,7 @@ import { differingGuards, guardMarks } from '../task-base/differing-guard.js'
 import type { Consumer } from '../task-base/engine.js'
 import { publishPromotion, type Sweeper, startSweeper } from '../task-base/sweeper.js'
 import { answerCaller } from './caller-line.js'
-import { deliverTo } from './deliver.js'
+import { deliverTo, keysOf } from './deliver.js'
 import { followLosses } from './loss.js'
 import type { Pool } from './pool.js'
 import { PreforkPool } from './prefork-pool.js'
@@ -205,7 +205,10 @@ function consume(parts: Omit<Parts, 'sweeper' | 'consumer' | 'serving'>): Promis
         parts.underWay.count -= 1
       }
     },
-    acknowledged: ({ id, round, lock }) => keeper.acked({ key: lock.key, messageId: id, round }),
+    acknowledged(message) {
+      const { id: messageId, round } = message
+      for (const key of keysOf(app.tasks, message)) keeper.acked({ key, messageId, round })
+    },
     trouble: (error) => app.events.emit('trouble', { where: 'broker', error }),
   })
 }

@@ -7,7 +7,7 @@ import { StoreUnavailable } from '../../src/lock/error.js'
 import type { ReleaseRequest } from '../../src/lock/lock-store.js'
 import { resultValue } from '../../src/task-base/result.js'
 import type { ExecutionPorts } from '../../src/task-base/run.js'
-import { deliverTo } from '../../src/worker/deliver.js'
+import { deliverTo, keysOf } from '../../src/worker/deliver.js'
 
 describe('a delivery', () => {
   it('[P13] writes a finished body’s end down through errors of any kind, and does not run it again', async () => {
@@ -135,6 +135,79 @@ describe('a delivery', () => {
       ['stale', 'release'],
     ])
     assert.equal((await store.find(message.id, message.lock.key))?.outcome?.result, '"later"')
+    await app.close()
+  })
+
+  for (const [how, ended] of [
+    ['running', 'LOCK_LOST'],
+    ['told to stop', 'CLEARED'],
+  ] as const) {
+    it(`[P4] that a sweeper took for dead and ended, while ${how}, is not told a second time when it wakes`, async () => {
+      const app = new App('deliver', { broker: 'memory:' })
+      app.task('rollup', { once: { keys: [] } }, () => {})
+      let time = 1_700_000_000_000
+      const store = openLockStore({ server: memoryServer(() => time), app: 'deliver' })
+      const events: ExecutionPorts['events'] = createEmitter()
+      const told: unknown[] = []
+      events.on('run:ended', ({ outcome }) => told.push(outcome))
+      events.on('lock:stale', ({ step }) => told.push(`stale ${step}`))
+      const message = await app.message(await app.targetOf('rollup'), [], {})
+      const times = { publishLeaseMs: 1_000, resultMs: 60_000 }
+      const ports: Partial<ExecutionPorts> = {
+        store,
+        events,
+        worker: 'w1',
+        now: () => time,
+        leaseMs: 5_000,
+        lockDelayMs: 1_000,
+        hold: () => 0n,
+        drop: () => {},
+        promote: async () => {},
+        async run() {
+          if (how === 'told to stop') {
+            await store.clear({ key: message.lock.key, parked: false, running: 'cancel', by: 'ada', ...times })
+          }
+          time += 60_000
+          const { doubts } = await store.sweep({ limit: 10, ...times })
+          const doubt = doubts[0] ?? assert.fail('no doubt')
+          assert.equal((await store.resolve({ doubt, state: 'absent', maxDeliveries: 3, ...times })).outcome, 'freed')
+          time += 1
+          return { end: 'returned', result: '7' }
+        },
+      }
+      const limits = { softTimeLimitMs: null, timeLimitMs: null }
+      const deliver = deliverTo({ tasks: app.tasks, ports: ports as ExecutionPorts, defaults: limits })
+      assert.deepEqual(await deliver(message), { verdict: 'ack' })
+      assert.deepEqual(told, ['stale release'])
+      assert.equal((await store.find(message.id, message.lock.key)).outcome?.code, ended)
+      await app.close()
+    })
+  }
+
+  it('[P10] of a task that its publisher did not know does not run once it was revoked under its private key', async () => {
+    const app = new App('deliver', { broker: 'memory:' })
+    app.task('rollup', { once: { keys: [] } }, () => {})
+    const store = openLockStore({ server: memoryServer(), app: 'deliver' })
+    const ports = { store, events: createEmitter(), worker: 'w1', now: Date.now } as Partial<ExecutionPorts>
+    const limits = { softTimeLimitMs: null, timeLimitMs: null }
+    const deliver = deliverTo({ tasks: app.tasks, ports: ports as ExecutionPorts, defaults: limits })
+    const made = await app.message(await app.targetOf('elsewhere'), [], {})
+    const message = { ...made, task: 'rollup' }
+    const ref = { key: message.lock.key, messageId: message.id, round: 0 }
+    await store.revoke({ ...ref, terminate: false, by: 'ada', publishLeaseMs: 1_000, resultMs: 60_000 })
+    assert.deepEqual(await deliver(message), { verdict: 'ack' })
+    await app.close()
+  })
+
+  it('[P23] of a task that its publisher did not know is acknowledged under the key that its worker computed as well', async () => {
+    const app = new App('deliver', { broker: 'memory:' })
+    app.task('rollup', { once: { keys: [] } }, () => {})
+    const known = await app.message(await app.targetOf('rollup'), [], {})
+    const made = await app.message(await app.targetOf('elsewhere'), [], {})
+    const unknown = { ...made, task: 'rollup' }
+    assert.deepEqual(keysOf(app.tasks, known), [known.lock.key])
+    assert.deepEqual(keysOf(app.tasks, unknown), [made.lock.key, known.lock.key])
+    assert.deepEqual(keysOf(app.tasks, made), [made.lock.key])
     await app.close()
   })
 })
