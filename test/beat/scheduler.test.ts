@@ -60,6 +60,27 @@ describe('the scheduler', () => {
     assert.deepEqual(troubles, ["the store's clock was set back by 1h: entries rest until it has caught up"])
   })
 
+  it('tells once that the clock went ahead or this host slept: what came due goes by catchUp', async () => {
+    const bench = new BeatBench()
+    let monotonic = 1_000
+    const beat = await bench.beat([entryOf('rollup', every('1s'))], { monotonic: () => monotonic })
+    for (const [passedMs, stepMs] of [
+      [1_000, 1_000],
+      // A suspended host's monotonic clock stands still.
+      [1_000, 3_601_000],
+      [1_000, 1_000],
+    ] as const) {
+      monotonic += passedMs
+      bench.now += stepMs
+      await beat.tick()
+    }
+    const troubles = bench.events['beat:trouble'].map(({ error, retryInMs }) => [error.message, retryInMs])
+    const told =
+      "the store's clock is 1h ahead, or this host slept: what came due meanwhile goes by each entry's catchUp"
+    assert.deepEqual(troubles, [[told, 0]])
+    assert.deepEqual(bench.slots, [1_000, 3_602_000, 3_603_000])
+  })
+
   it('hands fire a message id of entry and slot, and the last moment to send', async () => {
     const bench = new BeatBench()
     const beat = await bench.beat([ROLLUP])
