@@ -35,6 +35,7 @@ export {
 } from './task-base/error.js'
 export type { AppEvents } from './task-base/event.js'
 export { type GuardOptions, guard } from './task-base/guard.js'
+export type { Headers } from './task-base/header.js'
 export type { ClearOptions, LockDetail, LockInfo, Locks } from './task-base/locks.js'
 export type { CallOnce, Mode, Once } from './task-base/once.js'
 export type { Result, State } from './task-base/result.js'

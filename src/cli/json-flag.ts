@@ -13,10 +13,19 @@ export function readArgs(text: string | undefined): readonly unknown[] | undefin
 
 /** `--kwargs`: a JSON object. @throws UsageError */
 export function readKwargs(text: string | undefined): Readonly<Record<string, unknown>> | undefined {
+  return readObject('--kwargs', text, '{"feedId": 7}')
+}
+
+/** `--headers`: a JSON object; its values are judged where the call is built. @throws UsageError */
+export function readHeaderFlag(text: string | undefined): Readonly<Record<string, unknown>> | undefined {
+  return readObject('--headers', text, '{"trace": "4f2a"}')
+}
+
+function readObject(flag: string, text: string | undefined, example: string): Record<string, unknown> | undefined {
   if (text === undefined) return undefined
   const value = parse(text)
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
-  throw new UsageError(`--kwargs must be a JSON object such as '{"feedId": 7}', got ${shortened(text, SHOWN)}.`)
+  throw new UsageError(`${flag} must be a JSON object such as '${example}', got ${shortened(text, SHOWN)}.`)
 }
 
 function parse(text: string): unknown {

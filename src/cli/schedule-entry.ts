@@ -4,7 +4,7 @@ import type { CallOptions } from '../task-base/call.js'
 import type { Entry } from '../task-base/entry.js'
 import type { CallOnce } from '../task-base/once.js'
 import { EXIT, type ExitCode } from './exit.js'
-import { readArgs, readKwargs } from './json-flag.js'
+import { readArgs, readHeaderFlag, readKwargs } from './json-flag.js'
 import { print, say } from './print.js'
 import type { EntryFlags, ScheduleFlags } from './schedule-flags.js'
 import { noEntry, withTimetable } from './schedule-target.js'
@@ -43,7 +43,8 @@ function entryFrom(flags: EntryFlags): Partial<Entry> {
   }
   const once = given<CallOnce>({ overlap: flags.overlap, timeout: flags.timeout })
   const { queue, expires } = flags
-  const options = given<CallOptions>({ queue, expires, priority: numberOf('--priority', flags.priority) })
+  const headers = readHeaderFlag(flags.headers)
+  const options = given<CallOptions>({ queue, expires, headers, priority: numberOf('--priority', flags.priority) })
   const args = { args: readArgs(flags.args), kwargs: readKwargs(flags.kwargs) }
   return given<Entry>({ ...texts, ...numbers, ...args, once: whole(once), options: whole(options) })
 }

@@ -29,6 +29,7 @@ export interface EntryFlags extends ScheduleFlags {
   readonly queue?: string
   readonly priority?: string
   readonly expires?: string
+  readonly headers?: string
   readonly catchUp?: string
   readonly catchUpWindow?: string
   readonly catchUpLimit?: string

@@ -74,6 +74,7 @@ function addEntryCommand(group: Command, verb: 'add' | 'change', description: st
     .option('--queue <queue>', 'default: default')
     .option('--priority <n>', '0 goes first')
     .option('--expires <duration>', 'worthless after')
+    .option('--headers <json>', 'texts for the body beside its arguments, a JSON object')
     .option('--catch-up <how>', 'slots that nobody was there for: none, latest or all')
     .option('--catch-up-window <duration>', 'later than this they are missed')
     .option('--catch-up-limit <n>', 'with all: at most so many')

@@ -5,6 +5,7 @@ import { holdsAtPublish } from '../lock/mode.js'
 import { printable } from '../lock/printable.js'
 import { suggest } from '../lock/suggest.js'
 import { ulid } from '../lock/ulid.js'
+import { type Headers, readHeaders } from './header.js'
 import { boundArguments, keyOf, type Signature } from './key-argument.js'
 import { encodeMessage, type Message, type MessageLock } from './message.js'
 import { type CallOnce, type Guard, withCall } from './once.js'
@@ -27,6 +28,8 @@ export interface CallOptions {
   readonly priority?: number
   /** How often the task may ask for a retry; default: its `maxRetries`. */
   readonly retries?: number
+  /** Texts for the body, as `this.request.headers`; no part of the key. At most 8,192 bytes as JSON. Default: none. */
+  readonly headers?: Headers
   readonly once?: CallOnce
 }
 
@@ -46,7 +49,7 @@ export interface CallContext {
   readonly now: number
 }
 
-const NAMES = ['id', 'countdown', 'eta', 'expires', 'queue', 'priority', 'retries', 'once']
+const NAMES = ['id', 'countdown', 'eta', 'expires', 'queue', 'priority', 'retries', 'headers', 'once']
 /** Larger payloads belong into a store of their own, with their place as the argument. */
 export const MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
 
@@ -63,12 +66,14 @@ export function buildMessage(
   }
   const id = readId(where, options.id)
   const bound = boundArguments(target, args)
+  const headers = readHeaders(where, options.headers)
   const message: Message = {
     v: 1,
     id,
     app: context.app,
     task: target.name,
     args: bound,
+    ...(headers === undefined ? {} : { headers }),
     queue: readQueue(where, options.queue ?? context.queue),
     round: 0,
     priority: readPriority(where, options.priority),

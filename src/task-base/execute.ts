@@ -47,6 +47,7 @@ function requestOf(message: Message, request: ExecuteRequest): TaskRequest {
   return {
     id: message.id,
     attempt: attemptOf(request),
+    headers: Object.freeze({ ...message.headers }),
     signal: request.signal,
     lock: message.lock.guarded && token !== null ? { key: message.lock.key, token, remainingMs } : undefined,
     log: { info: log('info'), error: log('error') },

@@ -2,6 +2,7 @@ import { UsageError } from '../lock/error.js'
 import type { LockKey } from '../lock/key.js'
 import type { Mode } from '../lock/mode.js'
 import type { OverlapPolicy } from '../lock/overlap.js'
+import type { Headers } from './header.js'
 
 /** What travels: one call of one task. All instants are epoch ms by the store's clock. */
 export interface Message {
@@ -10,6 +11,8 @@ export interface Message {
   readonly app: string
   readonly task: string
   readonly args: readonly unknown[]
+  /** Absent: none. */
+  readonly headers?: Headers
   readonly queue: string
   /** Raised when a dead letter is queued again. */
   readonly round: number

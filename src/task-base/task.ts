@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Duration } from '../lock/duration.js'
 import { BeatlockError } from '../lock/error.js'
+import type { Headers } from './header.js'
 import type { Once } from './once.js'
 
 /** The lock of the present run. */
@@ -18,6 +19,8 @@ export interface TaskRequest {
   readonly id: string
   /** 1 for the first start; grows with each retry and each redelivery. */
   readonly attempt: number
+  /** What the call gave along beside its arguments: the same for every attempt. Frozen; `{}` by default. */
+  readonly headers: Headers
   /** Aborted when the lock is lost, the soft limit is reached or the run is cancelled. */
   readonly signal: AbortSignal
   /** Undefined for a call without a lock. */

@@ -15,4 +15,16 @@ describe('startBeat', () => {
     assert.notEqual(await app.connection(), before)
     await app.close()
   })
+
+  it('refuses an entry whose headers are no texts, by their path', async () => {
+    const headers = { tenant: 7 } as never
+    const entry = { task: 'headed', schedule: '1h', options: { headers } } as const
+    const app = new App('headed-entries', { broker: 'memory:', beatSchedule: { rollup: entry } })
+    app.task('headed', {}, () => {})
+    await assert.rejects(
+      startBeat({ app, name: 'b1' }),
+      /beat entry 'rollup': call of 'headed': headers\["tenant"\] must be text, got a value of type number/,
+    )
+    await app.close()
+  })
 })

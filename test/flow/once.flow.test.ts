@@ -103,6 +103,14 @@ for (const [name, startServer] of Object.entries(PLACES)) {
       assert.equal(await result.get({ timeout: '20s' }), 'published')
     })
 
+    it('hands headers to the body after a retry, and those of a parked call after its promotion', async () => {
+      const first = await flow.headed.applyAsync([], { headers: { trace: 'first' } })
+      const second = await flow.headed.applyAsync([], { headers: { trace: 'é\u0000', tenant: '7' } })
+      assert.equal(second.outcome, 'parked')
+      assert.deepEqual(await first.get({ timeout: '20s' }), { trace: 'first' })
+      assert.deepEqual(await second.get({ timeout: '20s' }), { trace: 'é\u0000', tenant: '7' })
+    })
+
     it('[P12] refuses a second call while the first is running, and takes it when that has ended', async () => {
       const first = await flow.slow.delay({ n: 2, ms: 400 })
       await started(first.id)

@@ -156,6 +156,16 @@ class Plain extends Task {
   }
 }
 
+/** Asks to run again once, then gives back what it was told beside its arguments. */
+class Headed extends QueueOnce {
+  readonly name = 'headed'
+  readonly once = { keys: [], overlap: 'queue' } as const
+  run(): unknown {
+    if (this.request.attempt === 1) this.retry({ countdown: '200ms' })
+    return this.request.headers
+  }
+}
+
 class Publisher extends Task {
   readonly name = 'publisher'
   async run(n: number): Promise<string> {
@@ -178,4 +188,5 @@ export const whileExecuting = app.register(WhileExecuting)
 export const untilAndWhileExecuting = app.register(UntilAndWhileExecuting)
 export const untilExpired = app.register(UntilExpired)
 export const plain = app.register(Plain)
+export const headed = app.register(Headed)
 export const publisher = app.register(Publisher)
