@@ -19,7 +19,7 @@ import { requeue } from './statements/requeue.js'
 import { resolve } from './statements/resolve.js'
 import { revoke } from './statements/revoke.js'
 import { run } from './statements/run.js'
-import { attend, changedEntries, changeEntry, decide, entryRow, reserve } from './statements/schedule.js'
+import { attend, changedEntries, changeEntry, decide, entryRow, reserve, together } from './statements/schedule.js'
 import { promotions, recordOutcome, settle } from './statements/settle.js'
 import { start } from './statements/start.js'
 import { prune, sweep } from './statements/sweep.js'
@@ -42,7 +42,7 @@ const FUNCTIONS = [
   ...[clock, lockKey, barrierId, mode, views, notify, recordOutcome, hold, history, settle, promotions, displace],
   ...[acquire, park, run, start, requeue, release, confirm, renew, prune, sweep, resolve, clear, revoke, reopen, list],
   ...[deadLetter, counter],
-  ...[entryRow, changeEntry, changedEntries, reserve, decide, attend],
+  ...[entryRow, changeEntry, changedEntries, reserve, decide, together, attend],
 ]
 
 export const VERSION = TABLES.length

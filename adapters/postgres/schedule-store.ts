@@ -6,9 +6,11 @@ import type {
   EntryRow,
   PutOutcome,
   ReserveAnswer,
+  ReserveRequest,
   ScheduleStore,
 } from '../../src/beat/schedule-store.js'
 import { type Database, openDatabase } from './database.js'
+import { gathering } from './gathering.js'
 import type { PostgresOptions } from './options.js'
 import { destroySchedule, history, leave } from './statements/schedule.js'
 
@@ -24,6 +26,12 @@ export async function openScheduleStore(options: PostgresOptions): Promise<Sched
   const { app } = options
   const db = await openDatabase({ ...options, poolSize: options.poolSize ?? 2 })
   const call = <Answer>(name: string, ...values: readonly unknown[]): Promise<Answer> => db.call(name, [app, ...values])
+  /** Slots come due in crowds. */
+  const gathered = <Request, Answer>(verb: string): ((request: Request) => Promise<Answer>) =>
+    gathering({
+      together: (requests) => call(`${verb}_all_v1`, JSON.stringify(requests)),
+      alone: (request) => call(`${verb}_v1`, JSON.stringify(request)),
+    })
   return {
     now: async () => Number(await db.call<string>('clock_v1', [])),
     put: async (entries, how) => {
@@ -37,10 +45,10 @@ export async function openScheduleStore(options: PostgresOptions): Promise<Sched
     alter: (entry, alteration) => call<EntryRow | null>('alter_entry_v1', entry, alteration.to, argumentOf(alteration)),
     changes: (after, limit) => call('entry_changes_v1', after, limit),
     show: (entry) => call<EntryRow | null>('show_entry_v1', entry),
-    reserve: (request) => call<ReserveAnswer>('reserve_v1', JSON.stringify(request)),
+    reserve: gathered<ReserveRequest, ReserveAnswer>('reserve'),
     pass: (request) => call('pass_v1', JSON.stringify(request)),
     takeOver: (request) => call<ReserveAnswer>('take_over_v1', JSON.stringify(request)),
-    decide: (decision) => call<Decision>('decide_v1', JSON.stringify(decision)),
+    decide: gathered<Omit<Decision, 'at'>, Decision>('decide'),
     history: (entry, limit) => readHistory(db, app, entry, limit),
     attend: ({ by, report, leadMs }) => call<Attendance>('attend_v1', by, leadMs, report && JSON.stringify(report)),
     beats: () => call<BeatRow[]>('beats_v1'),

@@ -314,6 +314,39 @@ function claims(test: BenchTest): void {
     )
   })
 
+  test('[P14] a crowd of slots that two beats claim and decide at once: each slot by one, each answer its own', async (bench) => {
+    const stores = [bench.store, await bench.another()] as const
+    const names = Array.from({ length: 150 }, (_, n) => `e${n}`)
+    await bench.store.put(
+      names.map((name) => put(name)),
+      'add',
+    )
+    const { rows } = await bench.store.changes(0, 200)
+    await bench.store.alter('e7', { to: 'disabled' })
+    const claimed = await Promise.all(
+      stores.map((store, n) => Promise.all(rows.map((row) => store.reserve({ ...slotAfter(row), by: `b${n}` })))),
+    )
+    const decided = await Promise.all(
+      rows.flatMap(({ name, nominal }, at) => {
+        const answers = claimed.map((each) => each[at])
+        const wanted = name === 'e7' ? ['changed', 'changed'] : ['moved', 'reserved']
+        assert.deepEqual(answers.map((answer) => answer?.outcome).sort(), wanted, name)
+        const winner = answers.find((answer) => answer?.outcome === 'reserved')
+        if (winner?.outcome !== 'reserved') return []
+        assert.equal(winner.nominal, nominal + 1_000)
+        const decision = { ...decisionOn(winner.nominal, winner.claim.term), entry: name }
+        return stores.map((store, n) => store.decide({ ...decision, holder: `b${n}` }))
+      }),
+    )
+    for (const { entry, nominal, holder } of decided) {
+      const history = await bench.store.history(entry, 10)
+      assert.deepEqual(
+        history.map((row) => [row.nominal, row.holder]),
+        [[nominal, holder]],
+      )
+    }
+  })
+
   test('[P14] a changed, paused or removed entry is not claimed by who has not heard of it', async ({ store }) => {
     const alterations = [
       () => store.put([put(ENTRY, 'other')], 'change'),

@@ -382,3 +382,25 @@ with decisions as (delete from ${s}.schedule_decision where app = $1),
   beats as (delete from ${s}.schedule_beat where app = $1),
   revisions as (delete from ${s}.schedule_app where app = $1)
 delete from ${s}.schedule_entry where app = $1`
+
+/**
+ * The same for many entries, in one transaction and one round trip. It waits for nobody: null for an entry that somebody
+ * else has locked, or that is not there.
+ */
+export const together = (s: string): string =>
+  ['reserve', 'decide']
+    .map(
+      (verb) => `
+create function ${s}.${verb}_all_v1(p_app text, p_requests jsonb) returns json language plpgsql as $$
+declare
+  r jsonb;
+  answers json[] := '{}';
+begin
+  for r in select value from jsonb_array_elements(p_requests) with ordinality order by ordinality loop
+    perform from ${s}.schedule_entry where app = p_app and name = r->>'entry' for update skip locked;
+    answers := array_append(answers, case when found then ${s}.${verb}_v1(p_app, r) end);
+  end loop;
+  return array_to_json(answers);
+end $$;`,
+    )
+    .join('')
