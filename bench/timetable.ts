@@ -15,6 +15,7 @@ import { App, Task } from '../src/index.js'
 import { createEmitter } from '../src/lock/emit.js'
 import type { PostgresServer } from '../test/support/postgres-server.js'
 import type { RedisServer } from '../test/support/redis-server.js'
+import { jobSchedulers } from './job-scheduler.js'
 import { figure, type Line, ms } from './line.js'
 import { median, times } from './sample.js'
 
@@ -41,6 +42,7 @@ export async function timetables(redis: RedisServer, postgres: PostgresServer): 
       file: () => openFile({ app, path: join(folder, 'timetable') }),
     }
     for (const [name, open] of Object.entries(stores)) lines.push(...(await large(await open(), name)))
+    lines.push(...(await jobSchedulers(redis, putOf)))
     lines.push(await dueAtOnce(redis.url, 'Redis'), await dueAtOnce(postgres.url, 'Postgres'))
   } finally {
     rmSync(folder, { recursive: true })
