@@ -1,13 +1,15 @@
 import type { LockKey } from '../lock/key.js'
-import type { Doubt, Holder } from '../lock/lock-store.js'
+import type { Doubt, Holder, LockRow } from '../lock/lock-store.js'
 import { MISSING_MS } from '../lock/record.js'
 import { DIRECT_QUEUE } from './message.js'
 import { type SweepPorts, settleDoubt } from './sweeper.js'
 
 /** A holder that has been queued for less is not asked about. */
 const SUSPECT_MS = 5_000
-/** Between two questions about one holder, however often it stands in the way. */
+/** Between two looks at one key, however often it is asked for. */
 const ASK_EVERY_MS = 5_000
+/** Holders of one key that a look asks about, one after the other. */
+const ASKED_AT_ONCE = 16
 const REMEMBERED = 1_000
 
 export interface MissingWatch {
@@ -17,8 +19,8 @@ export interface MissingWatch {
 
 /**
  * Looks for messages that are gone, as when somebody purged a queue by hand. Never a scan: whoever is kept waiting by a
- * holder that has been queued for long asks the engine about that one message, beside the answer, and once more after a
- * while. The record counts the misses, so that two short-lived processes make up the two looks as well.
+ * key that has been held for long asks the engine about its queued holders, beside the answer, and once more after a
+ * while about those that are missing. The record counts the misses, so that two short-lived processes make up the two looks as well.
  */
 export function watchMissing(ports: SweepPorts): MissingWatch {
   const { events } = ports
@@ -27,28 +29,29 @@ export function watchMissing(ports: SweepPorts): MissingWatch {
   const timers = new Set<NodeJS.Timeout>()
   let closed = false
 
-  const look = (again: () => Promise<boolean>): void => {
-    const looking = again()
-      .then((missing) => missing && lookLater(again))
+  const look = (key: LockKey, once?: readonly string[]): void => {
+    const looking = missingOf(ports, key, once)
+      .then((missing) => once === undefined && missing.length > 0 && lookLater(key, missing))
       .catch((error: unknown) => events.emit('trouble', { where: 'missing message', error: error as Error }))
       .then(() => void underWay.delete(looking))
     underWay.add(looking)
   }
-  const lookLater = (again: () => Promise<boolean>): void => {
+  const lookLater = (key: LockKey, missing: readonly string[]): void => {
     if (closed) return
     const timer = setTimeout(() => {
       timers.delete(timer)
-      look(async () => (await again()) && false)
+      look(key, missing)
     }, MISSING_MS + 50).unref()
     timers.add(timer)
   }
+  // The holder that is named may be one of several, and live beside one whose message is gone.
   const suspect = (key: LockKey, holder: Holder | null): void => {
-    if (closed || holder?.stage !== 'queued' || ports.now() - holder.since < SUSPECT_MS) return
+    if (closed || !holder || ports.now() - holder.since < SUSPECT_MS) return
     const now = performance.now()
-    if (now - (askedAt.get(holder.id) ?? Number.NEGATIVE_INFINITY) < ASK_EVERY_MS) return
+    if (now - (askedAt.get(key) ?? Number.NEGATIVE_INFINITY) < ASK_EVERY_MS) return
     if (askedAt.size >= REMEMBERED) askedAt.clear()
-    askedAt.set(holder.id, now)
-    look(() => isMissing(ports, key, holder.id))
+    askedAt.set(key, now)
+    look(key)
   }
 
   const unwatch = [
@@ -67,13 +70,26 @@ export function watchMissing(ports: SweepPorts): MissingWatch {
   }
 }
 
-/** One look. True: the message is missing, and still has its place. */
-async function isMissing(ports: SweepPorts, key: LockKey, holder: string): Promise<boolean> {
-  const rows = (await ports.store.show(key))?.rows ?? []
-  const row = rows.find((each) => each.holder === holder && each.stage === 'queued')
-  if (!row || row.queue === null || row.queue === DIRECT_QUEUE) return false
-  const { round, queue } = row
-  const doubt: Doubt = { key, messageId: holder, round: round ?? 0, stage: 'queued', token: null, queue }
+/** One look at a key's queued holders, or at those of them: which are missing, and still have their place. */
+async function missingOf(ports: SweepPorts, key: LockKey, those?: readonly string[]): Promise<string[]> {
+  const rows = ((await ports.store.show(key))?.rows ?? []).filter((row) => isSuspect(row, those))
+  // Of many, some: each time from another one on.
+  const from = Math.floor(Math.random() * rows.length)
+  const missing: string[] = []
+  for (const row of [...rows.slice(from), ...rows.slice(0, from)].slice(0, ASKED_AT_ONCE)) {
+    if (await isMissing(ports, row)) missing.push(row.holder as string)
+  }
+  return missing
+}
+
+function isSuspect({ stage, holder, queue, acquiredAt, now }: LockRow, those?: readonly string[]): boolean {
+  if (stage !== 'queued' || holder === null || queue === null || queue === DIRECT_QUEUE) return false
+  return those ? those.includes(holder) : acquiredAt !== null && now - acquiredAt >= SUSPECT_MS
+}
+
+async function isMissing(ports: SweepPorts, { key, holder, round, queue }: LockRow): Promise<boolean> {
+  const ref = { key, messageId: holder as string, round: round ?? 0 }
+  const doubt: Doubt = { ...ref, stage: 'queued', token: null, queue: queue as string }
   const { state, outcome } = await settleDoubt(ports, doubt)
   return outcome === 'kept' && (state === 'absent' || state === 'finished')
 }

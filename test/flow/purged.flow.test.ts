@@ -20,6 +20,12 @@ class Report extends QueueOnce {
   }
 }
 
+class Pair extends QueueOnce {
+  readonly name = 'pair'
+  override readonly once = { keys: [], limit: 2, overlap: 'skip' } as const
+  run(): void {}
+}
+
 /** Deletes the messages of a queue, as somebody may on a page that shows it. */
 async function purge(app: App): Promise<void> {
   await (await app.connection()).servers.engine.destroy(['default'])
@@ -31,12 +37,15 @@ for (const [name, startServer] of Object.entries(PLACES)) {
     let server: Place
     let app: App
     let report: ReturnType<typeof register>
+    let pair: ReturnType<typeof registerPair>
     const register = () => app.register(Report)
+    const registerPair = () => app.register(Pair)
 
     before(async () => {
       server = await startServer()
       app = new FreshApp('shop', { broker: server.url })
       report = register()
+      pair = registerPair()
     })
     after(async () => {
       await app?.close()
@@ -70,6 +79,18 @@ for (const [name, startServer] of Object.entries(PLACES)) {
       const holders = []
       for await (const row of app.locks.list()) holders.push(row.holder)
       assert.ok(holders.includes(parked.id) && holders.includes(kept.id))
+    })
+
+    it('[P10] finds a purged one of several holders behind another that keeps its place', async () => {
+      const kept = await pair.applyAsync([], { queue: 'other' })
+      const gone = await pair.delay()
+      await purge(app)
+      const refused = await pair.delay()
+      assert.deepEqual([refused.outcome, refused.holder?.id], ['rejected', kept.id])
+      const ask = async () => (await pair.delay()).outcome === 'published'
+      await until(ask, { timeoutMs: 30_000, what: 'a call to get in' })
+      await assert.rejects(gone.get(), (error: Error) => error instanceof Revoked && error.code === 'PURGED')
+      assert.equal(await kept.state(), 'PENDING')
     })
   })
 }
