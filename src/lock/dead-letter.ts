@@ -21,8 +21,8 @@ export interface Burial extends Omit<DeadLetter, 'app' | 'at'> {
 }
 
 /**
- * An app's dead letters: at most {@link DEAD_LETTERS_KEPT}, the oldest go first, none for longer than
- * {@link DEAD_LETTER_MS}. Each verb is one atomic step, and may be repeated.
+ * An app's dead letters: at most {@link DEAD_LETTERS_KEPT} and {@link DEAD_LETTER_BYTES}, the oldest go first, none for
+ * longer than {@link DEAD_LETTER_MS}. Each verb is one atomic step, and may be repeated.
  */
 export interface DeadLetterStore {
   /**
@@ -38,6 +38,8 @@ export interface DeadLetterStore {
 }
 
 export const DEAD_LETTERS_KEPT = 1_000
+/** Of an app's kept messages together: more than three of the largest. */
+export const DEAD_LETTER_BYTES = 64 * 1024 * 1024
 export const DEAD_LETTER_MS = 7 * 86_400_000
 
 /** One app's letters by message id, or which round of it was removed: a late redelivery must not bring that back. */
@@ -60,7 +62,11 @@ export function bury(box: DeadLetterBox, burial: Burial, now: number): boolean {
   if (known && round <= known.round) return round === known.round
   box.removed.delete(messageId)
   box.letters.set(messageId, { ...burial, at: now })
-  for (const { messageId: oldest } of newestFirst(box).slice(DEAD_LETTERS_KEPT)) box.letters.delete(oldest)
+  let bytes = 0
+  for (const [at, { messageId: each, message }] of newestFirst(box).entries()) {
+    bytes += Buffer.byteLength(message)
+    if (at >= DEAD_LETTERS_KEPT || bytes > DEAD_LETTER_BYTES) box.letters.delete(each)
+  }
   return box.letters.has(messageId)
 }
 

@@ -41,7 +41,7 @@ export type Requeued =
   | { readonly outcome: 'unknown' }
 
 /**
- * Messages that were given up: at most 1,000 of an app, for 7 days, whole, on the locks' server. A task that threw or ran
+ * Messages that were given up: at most 1,000 and 64 MB of an app, for 7 days, whole, on the locks' server. A task that threw or ran
  * into its time limit has failed, which is a result and no dead letter.
  */
 export class DeadLetters {

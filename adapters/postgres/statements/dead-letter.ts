@@ -1,4 +1,4 @@
-import { DEAD_LETTER_MS, DEAD_LETTERS_KEPT } from '../../../src/lock/dead-letter.js'
+import { DEAD_LETTER_BYTES, DEAD_LETTER_MS, DEAD_LETTERS_KEPT } from '../../../src/lock/dead-letter.js'
 
 /** A letter for lists: without its message. */
 const LETTER = `json_build_object('app', d.app, 'key', d.key, 'messageId', d.message_id, 'round', d.round,
@@ -28,8 +28,12 @@ begin
       label = excluded.label, queue = excluded.queue, code = excluded.code, at = excluded.at,
       message = excluded.message, removed = false
     where dead_letter.round < excluded.round;
-  select d.at, d.message_id into cut from ${s}.dead_letter d where d.app = p_app and not d.removed
-    order by d.at desc, d.message_id desc offset ${DEAD_LETTERS_KEPT} limit 1;
+  select k.at, k.message_id into cut from (
+      select d.at, d.message_id, row_number() over newest as nth, sum(octet_length(d.message)) over newest as bytes
+        from ${s}.dead_letter d where d.app = p_app and not d.removed
+        window newest as (order by d.at desc, d.message_id desc rows unbounded preceding)) k
+    where k.nth > ${DEAD_LETTERS_KEPT} or k.bytes > ${DEAD_LETTER_BYTES}
+    order by k.at desc, k.message_id desc limit 1;
   if found then
     delete from ${s}.dead_letter d
       where d.app = p_app and not d.removed and (d.at, d.message_id) <= (cut.at, cut.message_id);

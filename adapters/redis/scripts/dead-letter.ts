@@ -1,4 +1,4 @@
-import { DEAD_LETTER_MS, DEAD_LETTERS_KEPT } from '../../../src/lock/dead-letter.js'
+import { DEAD_LETTER_BYTES, DEAD_LETTER_MS, DEAD_LETTERS_KEPT } from '../../../src/lock/dead-letter.js'
 import { defineScript } from '../script.js'
 import { RECORD } from './record.js'
 
@@ -7,7 +7,7 @@ import { RECORD } from './record.js'
  * not need them, and by id which round was removed. All goes a week after the last letter. Needs RECORD.
  */
 const LETTERS = `
-local KEPT, KEPT_MS = ${DEAD_LETTERS_KEPT}, ${DEAD_LETTER_MS}
+local KEPT, KEPT_BYTES, KEPT_MS = ${DEAD_LETTERS_KEPT}, ${DEAD_LETTER_BYTES}, ${DEAD_LETTER_MS}
 local order, letters, messages = base .. 'dead:order', base .. 'dead:letters', base .. 'dead:messages'
 
 local function removed_name(id) return base .. 'dead:removed:' .. id end
@@ -50,7 +50,11 @@ local function bury()
   redis.call('ZADD', order, text(now), id)
   redis.call('HSET', letters, id, cmsgpack.pack(letter))
   redis.call('HSET', messages, id, message)
-  for _, oldest in ipairs(redis.call('ZRANGE', order, 0, -KEPT - 1)) do drop(oldest) end
+  local bytes = 0
+  for at, each in ipairs(redis.call('ZREVRANGE', order, 0, -1)) do
+    bytes = bytes + redis.call('HSTRLEN', messages, each)
+    if at > KEPT or bytes > KEPT_BYTES then drop(each) end
+  end
   for _, name in ipairs({ order, letters, messages }) do redis.call('PEXPIRE', name, KEPT_MS) end
   redis.call('SADD', apps, app)
   return redis.call('ZSCORE', order, id) and true

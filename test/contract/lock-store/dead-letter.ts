@@ -95,6 +95,16 @@ export function deadLetterContract(test: SceneTest): void {
     assert.equal(known.length, 19, 'one of the oldest is gone')
   })
 
+  test('[P23] 64 MB of messages are kept together, the oldest make room', async (scene) => {
+    const message = 'ü'.repeat(8 * 1024 * 1024)
+    for (const id of ['a', 'b', 'c', 'd', 'e']) {
+      assert.ok((await scene.store.dead.bury(burialOf(id, { message }))).kept)
+      await scene.advanceTime(5)
+    }
+    const ids = (await scene.store.dead.list({ allApps: false })).map(({ messageId }) => messageId)
+    assert.deepEqual(ids, ['e', 'd', 'c', 'b'])
+  })
+
   test('destroy forgets them', async ({ store }) => {
     await store.dead.bury(burialOf('a'))
     await store.destroy()
