@@ -31,9 +31,11 @@ begin
     if c.stage <> 'running' or is_over and not barred or r->>'running' = 'drop' and not barred then
       freed := freed || ${s}.holder_v1(c);
       perform ${s}.end_call_v1(c);
-      -- A parked call that had its turn exists only in the record: freeing it ends it.
       if c.stage = 'running' then perform ${s}.notify_v1(p_app, 'worker:' || c.worker); end if;
-      if c.stage <> 'promoting' then
+      -- A run that was told to stop must not come again; a parked call that had its turn exists only in the record.
+      if c.cancelled_how is not null then
+        perform ${s}.record_cancelled_v1(c, n, result_ms);
+      elsif c.stage <> 'promoting' then
         perform ${s}.remember_v1(c, 'cleared', r->>'by', n);
       else
         perform ${s}.record_outcome_v1(p_app, p_key, c.message_id, c.round, 'cleared', null, null, 'CLEARED', null,

@@ -22,11 +22,14 @@ local function discard(record)
   return discarded
 end
 
--- A parked call that had its turn exists only in the record: freeing it ends it.
+-- A run that was told to stop must not come again; a parked call that had its turn exists only in the record.
 local function drop(record, hold)
   remove_hold(record, hold)
   if hold.stage == 'running' then notify('worker:' .. hold.worker) end
-  if hold.stage == 'promoting' then
+  local cancelled = cancelled_ending(hold)
+  if cancelled then
+    record_outcome(record, cancelled, result_ms)
+  elseif hold.stage == 'promoting' then
     record_as(record, hold, 'cleared', result_ms)
   else
     remember(record, 'cleared', hold, by)

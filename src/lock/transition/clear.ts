@@ -1,5 +1,15 @@
 import type { ClearAnswer, ClearRequest, Holder } from '../lock-store.js'
-import { asHolder, cancel, type Hold, type LockRecord, recordOutcome, remember, removeHold } from '../record.js'
+import {
+  asHolder,
+  cancel,
+  cancelledEnding,
+  type Ending,
+  type Hold,
+  type LockRecord,
+  recordOutcome,
+  remember,
+  removeHold,
+} from '../record.js'
 import { settle, takePromotion } from '../settle.js'
 
 /** An operator frees a key. A cleared message that is with the engine stays there and passes the guard again. */
@@ -21,16 +31,18 @@ export function clear(record: LockRecord, request: ClearRequest, now: number): C
   return { freed, cancelled, kept, discarded, sessions: [], promotion, now }
 }
 
-/** A parked call that had its turn exists only in the record: freeing it ends it. */
 function drop(record: LockRecord, hold: Hold, request: ClearRequest, now: number): void {
   removeHold(record, hold)
   if (hold.stage === 'running') record.notices.add(`worker:${hold.worker}`)
-  if (hold.stage !== 'promoting') {
-    remember(record, { at: now, event: 'cleared', messageId: hold.messageId, by: request.by })
-    return
-  }
-  const ending = { messageId: hold.messageId, round: hold.round, outcome: 'cleared', code: 'CLEARED' } as const
-  recordOutcome(record, ending, now, request.resultMs)
+  const ending = endingOf(hold)
+  if (ending) recordOutcome(record, ending, now, request.resultMs)
+  else remember(record, { at: now, event: 'cleared', messageId: hold.messageId, by: request.by })
+}
+
+/** A run that was told to stop must not come again; a parked call that had its turn exists only in the record. */
+function endingOf(hold: Hold): Ending | undefined {
+  if (hold.stage !== 'promoting') return cancelledEnding(hold)
+  return { messageId: hold.messageId, round: hold.round, outcome: 'cleared', code: 'CLEARED' }
 }
 
 function discard(record: LockRecord, request: ClearRequest, now: number): string[] {

@@ -75,6 +75,30 @@ export function clearContract(test: SceneTest): void {
     assert.equal((await scene.clear()).freed.length, 1)
   })
 
+  test('[P10] a run that was told to stop is recorded so when it is freed, and does not come again', async (scene) => {
+    await scene.acquire('a')
+    const token = await scene.running('a')
+    await scene.clear({ running: 'cancel', by: 'ada' })
+    await scene.advanceTime(LEASE_MS + LOCK_DELAY_MS + 20)
+    assert.deepEqual(
+      (await scene.clear()).freed.map((holder) => holder.id),
+      ['a'],
+    )
+    const ended = (await scene.store.find('a', KEY)).outcome
+    assert.deepEqual([ended?.outcome, ended?.code, ended?.token], ['cleared', 'CLEARED', token])
+    assert.deepEqual((await scene.store.show(KEY))?.history, [])
+    assert.equal((await scene.run('a')).outcome, 'finished')
+  })
+
+  test('[P10] a revoked run whose hold is dropped unseen stays revoked', async (scene) => {
+    await scene.acquire('a')
+    await scene.running('a')
+    await scene.revoke('a', { terminate: true })
+    await scene.clear({ running: 'drop' })
+    assert.equal((await scene.store.find('a', KEY)).outcome?.outcome, 'revoked')
+    assert.equal((await scene.run('a')).outcome, 'finished')
+  })
+
   test('[P10] discarded parked calls are each recorded revoked', async (scene) => {
     const whenHeld = { do: 'park', capacity: 5, keep: 'first' } as const
     await scene.acquire('a')
