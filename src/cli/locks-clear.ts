@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { UsageError } from '../lock/error.js'
 import type { ClearAnswer, Holder, SessionEnd } from '../lock/lock-store.js'
 import { printable } from '../lock/printable.js'
+import { SESSION_GONE } from '../task-base/locks.js'
 import { confirmed, needsAnswer } from './confirm.js'
 import { EXIT, type ExitCode } from './exit.js'
 import { type FoundLock, findLocks } from './find-locks.js'
@@ -111,7 +112,7 @@ function describe({ label, rows }: FoundLock, answer: ClearAnswer, flags: ClearF
   const lines = [
     ...sessions.filter(({ outcome }) => outcome === 'ended').map(endedText),
     ...freed.map((holder) => `freed from ${holderText(holder)}${holder.stage === 'running' ? overlap : ''}`),
-    ...cancelled.map((holder) => `stopping ${holderText(holder)}: the key is free when its body has ended`),
+    ...cancelled.map((holder) => `stopping ${holderText(holder)}: ${stoppingText(holder, rows)}`),
     ...kept.map((holder) => `left to ${holderText(holder)}: ${keptText(holder, rows, sessions)}`),
     ...discarded.map((id) => `discarded the parked call ${id}`),
     ...(promotion ? [`the parked call ${promotion.messageId} has its turn`] : []),
@@ -129,10 +130,21 @@ function keptText({ id }: Holder, rows: FoundLock['rows'], sessions: ClearAnswer
   if (session?.outcome === 'denied')
     return 'this login may not end its database session; clear as its own login or one with pg_signal_backend'
   if (session) return 'its database session was told to end and has not yet; clear again'
-  const stopped = rows.some(({ holder, why }) => holder === id && why === 'stopped')
-  return stopped
-    ? 'its process is stopped and its database session lives; --force ends that'
-    : 'it runs and lives; --force stops it'
+  const why = whyOf(id, rows)
+  if (why === 'stopped') return 'its process is stopped and its database session lives; --force ends that'
+  return why === SESSION_GONE ? `${why}; ${FREE_LATER}` : 'it runs and lives; --force stops it'
+}
+
+const FREE_LATER = 'the key is free when its lease and lock delay are over'
+
+function stoppingText({ id }: Holder, rows: FoundLock['rows']): string {
+  const why = whyOf(id, rows)
+  return why === SESSION_GONE ? `${why}; ${FREE_LATER}` : 'the key is free when its body has ended'
+}
+
+/** Why a holder did not live when it was looked up. */
+function whyOf(id: string, rows: FoundLock['rows']): string | null | undefined {
+  return rows.find(({ holder }) => holder === id)?.why
 }
 
 function holderText({ id, worker }: Holder): string {

@@ -317,7 +317,7 @@ export interface LockRow extends Answer {
   readonly worker: string | null
   readonly queue: string | null
   readonly barrier: 'none' | 'session' | 'quorum' | null
-  /** Of a running hold whose lease is over: its session still keeps everyone out, so its process lives, but stopped. */
+  /** Of a running hold with barrier `session`: its session lives and keeps everyone out, also when its lease is over. */
   readonly barrierHeld: boolean
   /** Epoch ms. */
   readonly acquiredAt: number | null

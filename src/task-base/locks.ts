@@ -2,6 +2,7 @@ import { UsageError } from '../lock/error.js'
 import type { LockKey } from '../lock/key.js'
 import type {
   ClearAnswer,
+  FinalOutcome,
   HoldEvent,
   ListQuery,
   LockRow,
@@ -18,6 +19,9 @@ import { type DirectOptions, readDirectCall } from './direct-options.js'
 import { DIRECT_QUEUE } from './message.js'
 import { PUBLISH_LEASE_MS } from './publish-guard.js'
 import { publishPromotion } from './sweeper.js'
+
+/** Why a run does not live whose lease still does. */
+export const SESSION_GONE = 'its session is gone'
 
 /** A worker that was not seen for this long counts as dead. */
 export const WORKER_DEAD_MS = 15_000
@@ -37,7 +41,7 @@ export interface LockInfo {
   readonly ageMs: number | null
   readonly expiresAt: string | null
   readonly ttlMs: number | null
-  /** Running: its lease lives. Queued: its message exists and a live worker consumes its queue. Null: not known. */
+  /** Running: its lease lives, and its session where it has one. Queued: its message exists and a live worker consumes its queue. Null: not known. */
   readonly alive: boolean | null
   /** Why `alive` is not true. */
   readonly why: string | null
@@ -115,11 +119,16 @@ export class Locks {
       publishLeaseMs: PUBLISH_LEASE_MS,
       resultMs: sweep.resultMs,
     })
-    const ended = (id: string, outcome: 'revoked' | 'cleared'): void =>
+    const ended = (id: string, outcome: FinalOutcome): void =>
       sweep.events.emit('call:ended', { id, key: key as LockKey, outcome })
     for (const id of answer.discarded) ended(id, 'revoked')
-    // A parked call that had its turn existed in the record only.
-    for (const { id, stage } of answer.freed) if (stage === 'promoting') ended(id, 'cleared')
+    for (const { id, stage } of answer.freed) {
+      // A parked call that had its turn existed in the record only.
+      if (stage === 'promoting') ended(id, 'cleared')
+      // A run that had been told to stop ended by this; of any other its message passes the guard again.
+      const outcome = stage === 'running' ? (await store.find(id, key as LockKey)).outcome : null
+      if (outcome) ended(id, outcome.outcome)
+    }
     if (answer.promotion) await publishPromotion(sweep, answer.promotion)
     return answer
   }
@@ -187,6 +196,8 @@ async function lifeOf(
 
 function runningLife(row: LockRow, workerSeen: boolean): { alive: boolean; why: string | null } {
   if ((row.expiresAt ?? 0) > row.now) {
+    // A process that dies takes its session along; its key is kept until lease and lock delay are over all the same.
+    if (row.barrier === 'session' && !row.barrierHeld) return { alive: false, why: SESSION_GONE }
     const stopping = row.cancelledBy === null ? null : `stopping: ${row.cancelledHow} by ${row.cancelledBy}`
     return { alive: true, why: stopping }
   }

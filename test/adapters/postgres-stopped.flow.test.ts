@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { Client } from 'pg'
 import { openLockStore } from '../../adapters/postgres/index.js'
 import { takeSeat } from '../../adapters/postgres/statements/barrier.js'
+import { lockInfo } from '../../src/task-base/locks.js'
 import { KEY, LEASE_MS, LOCK_DELAY_MS, type Scene, sceneOf } from '../contract/lock-store/scene.js'
 import { type PostgresServer, startPostgres } from '../support/postgres-server.js'
+import { until } from '../support/until.js'
 import { benchOf } from './postgres-bench.js'
 
 describe('a Postgres session that keeps a key though nobody renews it', () => {
@@ -38,10 +40,20 @@ describe('a Postgres session that keeps a key though nobody renews it', () => {
   const ids = (holders: readonly { readonly id: string }[]): string[] => holders.map(({ id }) => id)
 
   it('[P8] [P9] is left alone while the lease lives: force cancels the run', async () => {
-    assert.equal((await row())?.barrierHeld, false)
+    assert.equal((await row())?.barrierHeld, true)
     const answer = await scene.clear({ running: 'cancel' })
     assert.deepEqual([ids(answer.cancelled), answer.sessions], [['a'], []])
     await session.query('select 1')
+  })
+
+  it('[P8] is missed while the lease lives, and the key is kept all the same', async () => {
+    await session.end()
+    await until(async () => (await row())?.barrierHeld === false, { what: 'the end of the session' })
+    const listed = await row()
+    assert.ok(listed)
+    const { alive, why } = await lockInfo(listed, { workers: [], engine: { state: async () => 'absent' } })
+    assert.deepEqual([alive, why], [false, 'its session is gone'])
+    assert.deepEqual(ids((await scene.clear()).kept), ['a'])
   })
 
   it('[P8] is shown, kept without force, and ended by it once lease and lock delay are over', async () => {

@@ -4,15 +4,22 @@ const row = (s: string): string => `json_build_object('app', c.app, 'key', c.key
     'round', case when c.stage <> 'parked' then c.round end,
     'token', case when c.stage = 'running' then c.token end, 'worker', c.worker,
     'queue', c.queue, 'barrier', c.barrier,
-    'barrierHeld', case when c.stage = 'running' and c.barrier = 'session' and c.expires_at <= n.now
-      then ${s}.barrier_pid_v1(c) is not null else false end,
+    'barrierHeld', c.stage = 'running' and c.barrier = 'session'
+      and ${s}.barrier_id_v1(c.app, c.key, coalesce(c.slot, 0)) = any(n.seats),
     'acquiredAt', case when c.stage <> 'parked' then c.acquired_at end,
     'expiresAt', case when c.stage <> 'parked' then c.expires_at end,
     'cancelledBy', c.cancelled_by, 'cancelledHow', c.cancelled_how, 'parked', p.parked, 'limit', c.holder_limit, 'now', n.now)`
 
+/** The barriers that our sessions sit on, looked up once for all rows. */
+const seats = `array(select (l.classid::bigint << 32) | l.objid::bigint
+    from pg_locks l join pg_stat_activity a on a.pid = l.pid
+    where l.locktype = 'advisory' and l.granted and l.objsubid = 1
+      and l.database = (select oid from pg_database where datname = current_database())
+      and a.application_name like 'beatlock:%')`
+
 /** A row a holder; the first parked call stands in where only parked calls remain. */
 const rows = (s: string): string => `${s}.lock_call c
-    cross join (select ${s}.clock_v1() as now offset 0) n
+    cross join (select ${s}.clock_v1() as now, ${seats} as seats offset 0) n
     cross join lateral (select count(*) as parked from ${s}.lock_call w
       where w.app = c.app and w.key = c.key and w.stage = 'parked') p`
 
