@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { type Duration, formatDuration, parseDuration } from '../lock/duration.js'
-import { UsageError } from '../lock/error.js'
+import { BeatlockError, UsageError } from '../lock/error.js'
 import type { Overlap } from '../lock/overlap.js'
 import { printable } from '../lock/printable.js'
 import { suggest } from '../lock/suggest.js'
@@ -42,7 +42,7 @@ export function addCallCommand(parent: Command): void {
     .option('--queue <queue>', 'default: default')
     .option('--overlap <policy>', 'when the key is held: raise, skip, defer, queue, replace or allow')
     .option('--wait [duration]', 'wait for the result and print it')
-    .option('--json', 'an object: id, outcome, holder; with --wait also value')
+    .option('--json', 'an object: id, outcome, holder; with --wait also value; error (code, message) where it fails')
     .addHelpText('after', '\nPrints what became of the call. A call that is skipped is no failure, but with --wait.')
     .action(exiting((task: string, _, command: Command) => call(task, command.optsWithGlobals<CallFlags>())))
 }
@@ -57,12 +57,44 @@ async function call(task: string, flags: CallFlags): Promise<ExitCode> {
   return withTarget(flags, 'call', async (target) => {
     refuseUnknown(target, task)
     const bound = kwargs === undefined ? (args ?? []) : namedArguments(await target.app.targetOf(task), kwargs)
-    const result = await target.app.sendTask(task, bound, options)
+    const result = await orTold(flags, unsent(flags), () => target.app.sendTask(task, bound, options))
     if (!flags.json) await print(describe(result, task))
-    const value = wait === undefined ? undefined : await waited(result, wait)
-    if (flags.json) await print(`${JSON.stringify(asJson(result, wait, value))}\n`)
+    const value =
+      wait &&
+      (await orTold(
+        flags,
+        () => asJson(result),
+        () => waited(result, wait),
+      ))
+    if (flags.json) await print(`${JSON.stringify({ ...asJson(result), ...(wait && { value: value ?? null }) })}\n`)
     else if (wait !== undefined) await print(`${JSON.stringify(value) ?? 'undefined'}\n`)
     return EXIT.done
+  })
+}
+
+/** A program reads of a failure where it reads of a success; sentence and exit code are those of the error. */
+async function orTold<T>(
+  { json }: CallFlags,
+  told: (error: BeatlockError) => object,
+  act: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await act()
+  } catch (error) {
+    if (json && error instanceof BeatlockError && error.code !== 'USAGE') {
+      const { code, message } = error
+      await print(`${JSON.stringify({ ...told(error), error: { code, message } })}\n`)
+    }
+    throw error
+  }
+}
+
+/** What is known of a call that was not accepted; the id of one that may have been is worth calling again with. */
+function unsent({ id }: CallFlags) {
+  return ({ code, data }: BeatlockError): object => ({
+    id: data['id'] ?? id ?? null,
+    outcome: code === 'ALREADY_QUEUED' || code === 'PARKED_FULL' ? 'refused' : null,
+    holder: data['holder'] ?? null,
   })
 }
 
@@ -108,6 +140,6 @@ function describe({ id, outcome, holder }: Result<unknown>, task: string): strin
   return `${printable(`${outcome} ${task} as ${id}${behind}`)}\n`
 }
 
-function asJson({ id, outcome, holder }: Result<unknown>, wait: object | undefined, value: unknown): object {
-  return { id, outcome, holder: holder ?? null, ...(wait === undefined ? {} : { value: value ?? null }) }
+function asJson({ id, outcome, holder }: Result<unknown>): object {
+  return { id, outcome, holder: holder ?? null }
 }

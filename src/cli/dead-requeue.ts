@@ -5,6 +5,7 @@ import { confirmed, needsAnswer } from './confirm.js'
 import { letterTable } from './dead-list.js'
 import { EXIT, type ExitCode } from './exit.js'
 import { findLetters } from './find-letters.js'
+import { didNothing, nothingMatches } from './nothing.js'
 import { print, say } from './print.js'
 import { addCommand, exiting, type GlobalFlags } from './program.js'
 import { type Target, withTarget } from './target.js'
@@ -67,13 +68,10 @@ async function onLetters(
   return withTarget(flags, `dead ${verb}`, async (target) => {
     say(`dead letters of ${await target.shown()}`)
     const letters = await findLetters(target, pattern)
-    if (letters.length === 0) {
-      say(`nothing matches '${printable(pattern)}'.`)
-      return EXIT.nothing
-    }
+    if (letters.length === 0) return nothingMatches(pattern, flags)
     if (!flags.yes && !(await agreed(verb, letters))) {
-      say(verb === 'requeue' ? 'nothing was queued again.' : 'nothing was forgotten.')
-      return EXIT.failed
+      const what = verb === 'requeue' ? 'nothing was queued again.' : 'nothing was forgotten.'
+      return didNothing(what, flags, EXIT.failed)
     }
     return each(letters, target, flags, act)
   })

@@ -3,6 +3,7 @@ import { printable } from '../lock/printable.js'
 import type { DeadLetterDetail } from '../task-base/dead-letters.js'
 import { EXIT, type ExitCode } from './exit.js'
 import { findLetters } from './find-letters.js'
+import { nothingMatches } from './nothing.js'
 import { print, say } from './print.js'
 import { addCommand, exiting, type GlobalFlags } from './program.js'
 import { withTarget } from './target.js'
@@ -31,10 +32,7 @@ async function show(pattern: string, flags: ShowFlags): Promise<ExitCode> {
       const detail = await target.of(app).deadLetters.show(id)
       if (detail) details.push(detail)
     }
-    if (details.length === 0) {
-      say(`nothing matches '${printable(pattern)}'.`)
-      return EXIT.nothing
-    }
+    if (details.length === 0) return nothingMatches(pattern, flags)
     await print(flags.json ? `${JSON.stringify(details, null, 2)}\n` : details.map(describe).join('\n'))
     return EXIT.done
   })

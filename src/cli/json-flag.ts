@@ -8,6 +8,10 @@ export function readArgs(text: string | undefined): readonly unknown[] | undefin
   if (text === undefined) return undefined
   const value = parse(text)
   if (Array.isArray(value)) return value
+  if (isObject(value))
+    throw new UsageError(
+      `--args takes arguments in order, a JSON array; for arguments by name write --kwargs ${shortened(text, SHOWN)}.`,
+    )
   throw new UsageError(`--args must be a JSON array such as '[7, "x"]', got ${shortened(text, SHOWN)}.`)
 }
 
@@ -24,8 +28,12 @@ export function readHeaderFlag(text: string | undefined): Readonly<Record<string
 function readObject(flag: string, text: string | undefined, example: string): Record<string, unknown> | undefined {
   if (text === undefined) return undefined
   const value = parse(text)
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  if (isObject(value)) return value
   throw new UsageError(`${flag} must be a JSON object such as '${example}', got ${shortened(text, SHOWN)}.`)
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function parse(text: string): unknown {

@@ -7,6 +7,7 @@ import { confirmed, needsAnswer } from './confirm.js'
 import { EXIT, type ExitCode } from './exit.js'
 import { type FoundLock, findLocks } from './find-locks.js'
 import { LockTable } from './lock-table.js'
+import { didNothing, nothingMatches } from './nothing.js'
 import { operator } from './operator.js'
 import { print, say } from './print.js'
 import { addCommand, exiting, type GlobalFlags } from './program.js'
@@ -48,14 +49,8 @@ async function clear(pattern: string, flags: ClearFlags): Promise<ExitCode> {
   return withTarget(flags, 'locks clear', async (target) => {
     say(`locks of ${await target.shown()}`)
     const found = await findLocks(target, pattern)
-    if (found.length === 0) {
-      say(`nothing matches '${printable(pattern)}'.`)
-      return EXIT.nothing
-    }
-    if (!flags.yes && !(await agreed(found, target))) {
-      say('nothing was cleared.')
-      return EXIT.failed
-    }
+    if (found.length === 0) return nothingMatches(pattern, flags)
+    if (!flags.yes && !(await agreed(found, target))) return didNothing('nothing was cleared.', flags, EXIT.failed)
     return clearAll(found, target, flags)
   })
 }

@@ -7,34 +7,38 @@ import { EXIT, type ExitCode } from './exit.js'
 import { type FoundLock, findLocks } from './find-locks.js'
 import { isWholeKey } from './key-pattern.js'
 import { lifeText } from './lock-table.js'
+import { nothingMatches } from './nothing.js'
 import { print, say } from './print.js'
 import { addCommand, exiting, type GlobalFlags } from './program.js'
 import { type Target, withTarget } from './target.js'
 
+interface ShowFlags extends GlobalFlags {
+  readonly json?: true
+}
+
 const EXAMPLES = `
 locks show -A ./app.js rollup.hourly
-locks show --app shop 'import feedId=7'`
+locks show --app shop 'import feedId=7' --json`
 
 /** `locks show KEY`: all that is kept about a key: holders, parked calls, how the last messages ended, and which holds ended without theirs. */
 export function addLocksShow(parent: Command): void {
   addCommand(parent, 'show', 'all about a key: holders, parked calls, last outcomes', EXAMPLES)
     .argument('<key>', 'a key, its label, a unique beginning of it, or a pattern with * and ? over both')
-    .action(exiting((key: string, _, command: Command) => show(key, command.optsWithGlobals<GlobalFlags>())))
+    .option('--json', 'an array, one object a key: app, key, holders, parked, outcomes, history')
+    .action(exiting((key: string, _, command: Command) => show(key, command.optsWithGlobals<ShowFlags>())))
 }
 
-async function show(pattern: string, flags: GlobalFlags): Promise<ExitCode> {
+async function show(pattern: string, flags: ShowFlags): Promise<ExitCode> {
   return withTarget(flags, 'locks show', async (target) => {
     say(`locks of ${await target.shown()}`)
-    const texts: string[] = []
+    const found: [Name, LockDetail][] = []
     for (const lock of await named(target, pattern)) {
       const detail = await target.of(lock.app).locks.show(lock.key)
-      if (detail) texts.push(describe(lock, detail))
+      if (detail) found.push([lock, detail])
     }
-    if (texts.length === 0) {
-      say(`nothing matches '${printable(pattern)}'.`)
-      return EXIT.nothing
-    }
-    await print(texts.join('\n'))
+    if (found.length === 0) return nothingMatches(pattern, flags)
+    const texts = found.map(([name, detail]) => describe(name, detail))
+    await print(flags.json ? `${JSON.stringify(found.map(asJson), null, 2)}\n` : texts.join('\n'))
     return EXIT.done
   })
 }
@@ -46,6 +50,22 @@ async function named(target: Target, pattern: string): Promise<readonly Name[]> 
   if (target.scope !== 'server' && isWholeKey(pattern))
     return [{ app: target.app.name, key: pattern, label: '(not held)' }]
   return findLocks(target, pattern)
+}
+
+/** Without values and errors of tasks: `result` tells those. */
+function asJson([{ app, key }, { holders, parked, outcomes, history }]: [Name, LockDetail]): object {
+  return {
+    app,
+    key,
+    holders,
+    parked: parked.map(({ id, since, expiresAt }) => ({
+      id,
+      since: iso(since),
+      expiresAt: expiresAt && iso(expiresAt),
+    })),
+    outcomes: outcomes.map(({ result: _, error: __, at, ...ended }) => ({ ...ended, at: iso(at) })),
+    history: history.map((event) => ({ ...event, at: iso(event.at) })),
+  }
 }
 
 function describe({ app, key, label }: Name, { holders, parked, outcomes, history }: LockDetail): string {

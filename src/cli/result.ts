@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { BeatlockError, UsageError } from '../lock/error.js'
 import { printable } from '../lock/printable.js'
+import { requireId } from '../task-base/call.js'
 import { ResultTimeout } from '../task-base/error.js'
 import type { Result, State } from '../task-base/result.js'
 import { readWait } from './call.js'
@@ -41,24 +42,31 @@ export function addResultCommand(parent: Command): void {
 }
 
 async function result(id: string, flags: ResultFlags): Promise<ExitCode> {
+  requireId('result', id)
   const wait = readWait(flags.wait)
   return withTarget(flags, 'result', async ({ app, scope }) => {
     if (scope === 'server') throw new UsageError('result needs the app: -A ./app.js, or --app NAME.')
     const call = app.result<unknown>(id)
-    if (wait) await ended(call, wait)
-    const standing = await standingOf(call)
-    await print(flags.json ? `${JSON.stringify(standing)}\n` : describe(standing))
+    const late = wait && (await ended(call, wait))
+    const standing = late ? { id, state: await call.state(), error: told(late) } : await standingOf(call)
+    if (flags.json || !late) await print(flags.json ? `${JSON.stringify(standing)}\n` : describe(standing))
+    if (late) throw late
     return standing.error ? EXIT.failed : EXIT.done
   })
 }
 
-/** However it ends: how is told by {@link standingOf}. @throws ResultTimeout, ServerUnavailable */
-async function ended(call: Result<unknown>, wait: NonNullable<ReturnType<typeof readWait>>): Promise<void> {
+/** However it ends: how is told by {@link standingOf}. Answers that it did not in time. @throws ServerUnavailable */
+async function ended(
+  call: Result<unknown>,
+  wait: NonNullable<ReturnType<typeof readWait>>,
+): Promise<ResultTimeout | undefined> {
   try {
     await call.get(wait)
   } catch (error) {
-    if (error instanceof ResultTimeout || !ENDED.includes(await call.state())) throw error
+    if (error instanceof ResultTimeout) return error
+    if (!ENDED.includes(await call.state())) throw error
   }
+  return undefined
 }
 
 async function standingOf(call: Result<unknown>): Promise<Standing> {
@@ -68,8 +76,12 @@ async function standingOf(call: Result<unknown>): Promise<Standing> {
     return { id: call.id, state, value: (await call.get()) ?? null }
   } catch (error) {
     if (!(error instanceof BeatlockError)) throw error
-    return { id: call.id, state, error: { code: error.code, message: error.message } }
+    return { id: call.id, state, error: told(error) }
   }
+}
+
+function told({ code, message }: BeatlockError): NonNullable<Standing['error']> {
+  return { code, message }
 }
 
 function describe({ state, value, error }: Standing): string {

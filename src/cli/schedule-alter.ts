@@ -22,7 +22,7 @@ export async function alter(verb: Verb, name: string, flags: Flags): Promise<Exi
       case 'run':
         return run(table, name, flags)
       case 'remove':
-        return (await table.remove(name)) ? removed(name, flags) : noEntry(name)
+        return (await table.remove(name)) ? removed(name, flags) : noEntry(name, flags)
       case 'pause':
         return tell(name, flags, await table.pause(name, flags.why === undefined ? {} : { why: flags.why }))
       case 'resume':
@@ -38,9 +38,9 @@ function readFrom(from = 'now'): 'now' | 'pausedAt' {
   throw new UsageError(`--from must be now or pausedAt, got '${from}'${suggest(from, ['now', 'pausedAt']) || '.'}`)
 }
 
-async function tell(name: string, { json }: Flags, info: EntryInfo | undefined): Promise<ExitCode> {
-  if (!info) return noEntry(name)
-  await print(json ? `${JSON.stringify(info, null, 2)}\n` : entryText(info))
+async function tell(name: string, flags: Flags, info: EntryInfo | undefined): Promise<ExitCode> {
+  if (!info) return noEntry(name, flags)
+  await print(flags.json ? `${JSON.stringify(info, null, 2)}\n` : entryText(info))
   return EXIT.done
 }
 
@@ -50,11 +50,11 @@ async function removed(name: string, { json }: Flags): Promise<ExitCode> {
 }
 
 /** Waits some seconds for what a beat makes of it; without a beat it stays asked for. */
-async function run(table: RunTimeTable, name: string, { json }: Flags): Promise<ExitCode> {
+async function run(table: RunTimeTable, name: string, flags: Flags): Promise<ExitCode> {
   const asked = await table.run(name)
-  if (!asked) return noEntry(name)
+  if (!asked) return noEntry(name, flags)
   const decision = await decided(table, name, asked.askedAt)
-  if (json) await print(`${JSON.stringify({ asked: asked.askedAt, decision: decision ?? null })}\n`)
+  if (flags.json) await print(`${JSON.stringify({ asked: asked.askedAt, decision: decision ?? null })}\n`)
   else await print(`${printable(runText(name, decision))}\n`)
   return EXIT.done
 }

@@ -14,7 +14,7 @@ export async function add(name: string, flags: EntryFlags): Promise<ExitCode> {
   const { task, schedule } = flags
   if (task === undefined) throw new UsageError('schedule add needs --task, the name of the task to run.')
   if (schedule === undefined) throw new UsageError(`schedule add needs --schedule, such as '5m' or '0 3 * * *'.`)
-  return withTimetable(flags, async (table) => tell(await table.add(name, entryFrom(flags) as Entry), flags))
+  return withTimetable(flags, async (table) => tell(await table.add(name, entryFrom(flags) as Entry), flags), 'make')
 }
 
 export async function change(name: string, flags: EntryFlags): Promise<ExitCode> {
@@ -23,7 +23,7 @@ export async function change(name: string, flags: EntryFlags): Promise<ExitCode>
     throw new UsageError('schedule change needs what to change, such as --schedule 10m.')
   return withTimetable(flags, async (table) => {
     const info = await table.change(name, fields)
-    return info ? tell(info, flags) : noEntry(name)
+    return info ? tell(info, flags) : noEntry(name, flags)
   })
 }
 

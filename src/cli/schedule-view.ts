@@ -25,7 +25,7 @@ export async function list(flags: ScheduleFlags): Promise<ExitCode> {
 export async function show(name: string, flags: ScheduleFlags): Promise<ExitCode> {
   return withTimetable(flags, async (table) => {
     const info = await table.show(name)
-    if (!info) return noEntry(name)
+    if (!info) return noEntry(name, flags)
     await print(flags.json ? `${JSON.stringify(info, null, 2)}\n` : entryText(info))
     return EXIT.done
   })
@@ -37,7 +37,7 @@ export async function history(name: string, flags: HistoryFlags): Promise<ExitCo
     throw new UsageError(`--limit must be a whole number from 1 on, got ${flags.limit}.`)
   return withTimetable(flags, async (table) => {
     const rows = await table.history(name, { limit })
-    if (rows.length === 0 && !(await table.show(name))) return noEntry(name)
+    if (rows.length === 0 && !(await table.show(name))) return noEntry(name, flags)
     if (flags.json) await print(`${JSON.stringify(rows, null, 2)}\n`)
     else if (rows.length === 0) say('nothing was decided yet.')
     else await print(new Table(HISTORY, terminalWidth()).lines(rows.map(decisionCells)))

@@ -135,7 +135,11 @@ function refuseTooLarge(where: string, message: Message): Message {
 }
 
 function readId(where: string, id: unknown): string {
-  if (id === undefined) return ulid()
+  return id === undefined ? ulid() : requireId(where, id)
+}
+
+/** @throws UsageError for what no call can have as its id */
+export function requireId(where: string, id: unknown): string {
   if (typeof id === 'string' && /^[A-Za-z0-9._-]{1,100}$/.test(id)) return id
   throw new UsageError(
     `${where}: id must be 1 to 100 of the characters A-Z a-z 0-9 . _ -, got ${printable(JSON.stringify(id) ?? '')}.`,

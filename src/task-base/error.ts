@@ -73,18 +73,23 @@ export class Revoked extends BeatlockError {
   }
 }
 
+/** What a code means where the task itself said nothing. */
+const WITHOUT_A_WORD: Readonly<Record<string, string>> = {
+  MAX_DELIVERIES: 'its process died each time it was started',
+  LOCK_LOST: 'its lock was lost while it ran',
+  TIME_LIMIT: 'it ran longer than its time limit',
+  MAX_RETRIES: 'it is out of retries',
+  UNKNOWN_TASK: 'no worker knew its task',
+  BAD_ARGUMENTS: 'its arguments do not fit its task',
+  PUBLISH_FAILED: 'the broker refused it',
+}
+
 /** `get()` of a task that failed. `cause` is its own error as far as it could travel. */
 export class TaskFailed extends BeatlockError {
   constructor(id: string, code: string, cause: Error | undefined) {
     const how = code === 'MAX_RETRIES' ? ', out of retries,' : ''
-    super(
-      code as ErrorCode,
-      `call ${id} failed${cause ? `${how} with ${cause.name}: ${cause.message}` : `: ${code}`}`,
-      {
-        data: { id },
-        cause,
-      },
-    )
+    const why = cause ? `${how} with ${cause.name}: ${cause.message}` : `: ${WITHOUT_A_WORD[code] ?? code}`
+    super(code as ErrorCode, `call ${id} failed${why}`, { data: { id }, cause })
   }
 }
 

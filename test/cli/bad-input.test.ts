@@ -83,6 +83,17 @@ const CASES: readonly [what: string, args: readonly string[], sentence: RegExp][
     /memory: lives inside one process/,
   ],
   ['a clear without a terminal', ['locks', 'clear', 'x'], /no terminal to ask on; add --yes/],
+  [
+    'arguments by name given in order',
+    [...SHOP, 'call', 'feeds.refresh', '--args', '{"feedId":7}'],
+    /--args takes .* write --kwargs '?\{"feedId":7\}'?\./,
+  ],
+  ['an id that no call has', [...SHOP, 'result', 'a b'], /result: id must be 1 to 100 of .* got "a b"/],
+  [
+    'a timetable that is not there',
+    [...SHOP, 'schedule', 'list', '--store', `file:${join(tmpdir(), 'beatlock-typo')}`],
+    /no timetable at file:.*beatlock-typo; name the file of beat --store, or make one with schedule add/,
+  ],
   ['--now alone', ['locks', 'clear', 'x', '--yes', '--now'], /--now needs --force/],
 ]
 
@@ -102,6 +113,7 @@ describe('bad input ends a command with exit code 2 and one sentence', () => {
       assert.match(stderr, sentence)
       assert.match(stderr, /^beatlock: [^\n]+\n$/, 'one sentence, no stack')
       assert.equal(stdout, '')
+      assert.ok(!existsSync(join(tmpdir(), 'beatlock-typo')), 'a timetable was made')
       assert.ok(!existsSync(place), 'an embedded server was made')
     })
   }

@@ -177,6 +177,40 @@ describe('the commands on a real server', function () {
     assert.match(error.message, /TypeError: out of paper/)
   })
 
+  it('--json tells a failure on stdout too', async () => {
+    const json = async (...args: string[]) => {
+      const { code, stdout } = await beatlock(...args, '--json')
+      return [code, JSON.parse(stdout)] as const
+    }
+    const [waited, call1] = await json('call', 'fails', '--id', 'order-2', '--wait', '20s')
+    assert.deepEqual([waited, call1.id, call1.outcome, call1.holder], [1, 'order-2', 'published', null])
+    assert.equal(call1.error.code, 'TASK_ERROR')
+    assert.match(call1.error.message, /TypeError: out of paper/)
+    const id = await call([7, 30_000])
+    const [raised, call2] = await json('call', 'feeds.refresh', '--args', '[7]')
+    assert.deepEqual([raised, call2.id, call2.outcome, call2.holder.id], [1, null, 'refused', id])
+    assert.equal(call2.error.code, 'ALREADY_QUEUED')
+    const [late, standing] = await json('result', id, '--wait', '50ms')
+    assert.deepEqual([late, standing.id, standing.error.code], [1, id, 'RESULT_TIMEOUT'])
+    assert.deepEqual(await json('locks', 'clear', 'nothing', '--yes'), [3, []])
+    assert.deepEqual(await json('locks', 'show', 'nothing'), [3, []])
+    assert.deepEqual(await json('dead', 'show', 'nothing'), [3, []])
+    assert.deepEqual(await json('dead', 'discard', 'nothing', '--yes'), [3, []])
+    const [unknown, entry] = await json('schedule', 'show', 'nothing')
+    assert.deepEqual([unknown, entry.name, entry.error.code], [3, 'nothing', 'NO_ENTRY'])
+  })
+
+  it('locks show --json has holders, parked calls, outcomes and history', async () => {
+    const id = await call([7, 30_000])
+    await running(id)
+    const { code, stdout } = await beatlock('locks', 'show', 'feeds.refresh feedId=7', '--json')
+    const [shown] = JSON.parse(stdout)
+    assert.equal(code, 0)
+    assert.deepEqual(Object.keys(shown), ['app', 'key', 'holders', 'parked', 'outcomes', 'history'])
+    assert.deepEqual(Object.keys(shown.holders[0]), FIELDS)
+    for (const { at } of [...shown.outcomes, ...shown.history]) assert.match(at, /^\d{4}-\d\d-\d\dT.*Z$/)
+  })
+
   it('result of a call that is nowhere is PENDING, as in Celery', async () => {
     const { code, stdout } = await beatlock('result', 'nobody')
     assert.deepEqual([code, stdout], [0, 'PENDING\n'])
