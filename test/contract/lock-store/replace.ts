@@ -89,6 +89,24 @@ export function replaceContract(test: SceneTest): void {
     assert.equal(ended.promotion?.messageId, 'c')
   })
 
+  test('of calls that others parked the last gives its place, and the others keep theirs', async (scene) => {
+    const queueing = { whenHeld: { do: 'park', capacity: 5, keep: 'all' } } as const
+    await scene.acquire('a')
+    const token = await scene.running('a')
+    await scene.park('b')
+    await scene.acquire('c', queueing)
+    const answer = await scene.acquire('d', replacing)
+    assert.ok(answer.outcome === 'parked')
+    assert.deepEqual(answer.replaced, ['c'])
+    assert.deepEqual(
+      (await scene.store.show(KEY))?.parked.map(({ id }) => id),
+      ['b', 'd'],
+    )
+    const ended = await scene.release('a', token)
+    assert.ok(ended.outcome === 'released')
+    assert.equal(ended.promotion?.messageId, 'b')
+  })
+
   test('[P21] a call that replaced and asks again gets the same answer', async (scene) => {
     await scene.acquire('a')
     await scene.running('a')
