@@ -19,11 +19,20 @@ export type TaskRun<R> = TaskOutcome<R> & RunNotes
 
 export type TaskOutcome<R> =
   | { readonly outcome: 'ran'; readonly value: R }
-  | { readonly outcome: 'failed'; readonly error: Error }
+  | { readonly outcome: 'failed'; readonly value?: undefined; readonly error: Error }
   /** The task asked to run again, after so many ms. */
-  | { readonly outcome: 'retried'; readonly countdownMs: number; readonly error: Error | null }
+  | {
+      readonly outcome: 'retried'
+      readonly value?: undefined
+      readonly countdownMs: number
+      readonly error: Error | null
+    }
   /** Another run has the key. Nothing ran; what was parked has been taken back. */
-  | { readonly outcome: 'rejected' | 'parked' | 'coalesced'; readonly holder: HolderInfo | undefined }
+  | {
+      readonly outcome: 'rejected' | 'parked' | 'coalesced'
+      readonly value?: undefined
+      readonly holder: HolderInfo | undefined
+    }
 
 export interface RunNotes {
   /** The fencing token it ran under; null where nothing ran. */

@@ -14,6 +14,7 @@ class Refresh extends QueueOnce {
 const app = new App('shop')
 export const refresh = app.register(Refresh)
 export const run = runTask<number>(app, 'refresh', [{ feedId: 7 }])
+export const value: Promise<number | undefined> = run.then(({ value }) => value)
 export const fresh: Promise<number> = refresh.delay({ feedId: 7 }).then((result) => result.get())
 export const year = virtualBeat(app, { startsAt: '2026-01-01T00:00:00Z' }).then((beat) => beat.advance('365d'))
 export const contract = lockStoreContract
