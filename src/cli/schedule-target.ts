@@ -32,6 +32,6 @@ export async function withTimetable<T>(
 export async function noEntry(name: string, { json }: ScheduleFlags): Promise<ExitCode> {
   const message = `there is no entry '${printable(name)}'; schedule list shows them.`
   say(message)
-  if (json) await print(`${JSON.stringify({ name, error: { code: 'NO_ENTRY', message } })}\n`)
+  if (json) await print(`${JSON.stringify({ name, error: { message } })}\n`)
   return EXIT.nothing
 }
