@@ -4,14 +4,16 @@ export interface FlowEnv {
   readonly broker: string
   /** File that bodies append to; default: none. */
   readonly log?: string
+  /** Default: 5 s. */
+  readonly lease?: string | undefined
 }
 
-const NAMES = ['FLOW_APP', 'FLOW_BROKER', 'FLOW_LOG'] as const
+const NAMES = ['FLOW_APP', 'FLOW_BROKER', 'FLOW_LOG', 'FLOW_LEASE'] as const
 
 /** Sets it; what it answers puts back what was there, for `after`: the next suite of this process must not inherit it. */
-export function setFlowEnv({ app, broker, log }: FlowEnv): () => void {
+export function setFlowEnv({ app, broker, log, lease }: FlowEnv): () => void {
   const before = NAMES.map((name) => process.env[name])
-  put([app, broker, log])
+  put([app, broker, log, lease])
   return () => put(before)
 }
 
