@@ -6,6 +6,8 @@ export interface Wire {
   readonly port: number
   /** Statements sent so far, each one a round trip; the handshakes are not counted. */
   trips(): number
+  /** What was sent for each of them: its text, and its values where they are text. */
+  sent(): readonly string[]
   /** Resets the clients; the server's side stays open, as if its machine had not heard yet. */
   cutClients(): void
   /** From this trip on no reply comes through, until what is answered is called. */
@@ -19,18 +21,22 @@ const QUERY = 'Q'.charCodeAt(0)
 export async function startWire(port: number): Promise<Wire> {
   const sockets = new Set<Socket>()
   const clients = new Set<Socket>()
-  let trips = 0
+  const sent: string[] = []
   let heldFrom = Number.POSITIVE_INFINITY
   const proxy = createServer((client) => {
     const server = connect({ host: '127.0.0.1', port })
-    const read = messageReader((type) => {
-      if (type === SYNC || type === QUERY) trips += 1
+    let asked = ''
+    const read = messageReader((type, body) => {
+      asked += body.toString('utf8')
+      if (type !== SYNC && type !== QUERY) return
+      sent.push(asked)
+      asked = ''
     })
     for (const socket of [client, server]) sockets.add(socket.on('error', () => {}))
     clients.add(client)
     client.on('data', (chunk: Buffer) => {
       read(chunk)
-      if (trips >= heldFrom) server.pause()
+      if (sent.length >= heldFrom) server.pause()
       server.write(chunk)
     })
     client.on('end', () => server.end())
@@ -40,7 +46,8 @@ export async function startWire(port: number): Promise<Wire> {
   await once(proxy, 'listening')
   return {
     port: (proxy.address() as AddressInfo).port,
-    trips: () => trips,
+    trips: () => sent.length,
+    sent: () => sent,
     cutClients: () => {
       for (const client of clients) client.resetAndDestroy()
       clients.clear()
@@ -61,7 +68,7 @@ export async function startWire(port: number): Promise<Wire> {
 }
 
 /** Splits what a client sends: first a start-up message without a type, then type, length, body. */
-function messageReader(onMessage: (type: number) => void): (chunk: Buffer) => void {
+function messageReader(onMessage: (type: number, body: Buffer) => void): (chunk: Buffer) => void {
   let rest = Buffer.alloc(0)
   let started = false
   return (chunk) => {
@@ -71,7 +78,7 @@ function messageReader(onMessage: (type: number) => void): (chunk: Buffer) => vo
       if (rest.length < head + 4) return
       const length = head + rest.readInt32BE(head)
       if (rest.length < length) return
-      if (started) onMessage(rest[0] as number)
+      if (started) onMessage(rest[0] as number, rest.subarray(head + 4, length))
       started = true
       rest = rest.subarray(length)
     }
