@@ -1,7 +1,9 @@
 // One mocha process for one set of test files, its counts told to us. No dependency of its own.
 import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { root } from './setup.mjs'
 
 /** A test process that lives on after its last test holds something that a test left behind. */
@@ -9,11 +11,11 @@ const LEAK_MS = 10_000
 
 /**
  * One process, one test after the other; it has to end by itself. `spec` stands for that of .mocharc.json; a run that
- * takes longer than `limitMs` is killed and counts as one failure more.
+ * takes longer than `limitMs` is killed and counts as one failure more. With `later` it prints when it has ended.
  *
  * @returns {Promise<{ passed: number, failed: number }>}
  */
-export async function runMocha({ args = [], spec, env = {}, limitMs }) {
+export async function runMocha({ args = [], spec, env = {}, limitMs, later = false }) {
   // Mocha would run the node options of its own configuration in a grandchild, which could tell us nothing.
   const config = JSON.parse(readFileSync(join(root, '.mocharc.json'), 'utf8'))
   const options = ['--no-config', '--timeout', config.timeout, '--reporter', 'scripts/reporter.cjs', ...args]
@@ -21,8 +23,10 @@ export async function runMocha({ args = [], spec, env = {}, limitMs }) {
     cwd: root,
     env: { ...process.env, ...env },
     execArgv: config['node-option'].map((flag) => `--${flag}`),
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    stdio: later ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'inherit', 'inherit', 'ipc'],
   })
+  const printed = []
+  for (const stream of [mocha.stdout, mocha.stderr]) stream?.on('data', (chunk) => printed.push(chunk))
   const kill = () => mocha.kill('SIGKILL')
   process.once('exit', kill)
   let counts = { passed: 0, failed: 0 }
@@ -44,6 +48,10 @@ export async function runMocha({ args = [], spec, env = {}, limitMs }) {
   const { code, signal } = await new Promise((resolve) => {
     mocha.on('exit', (code, signal) => resolve({ code, signal }))
   })
+  // What it printed last may still be in the pipe; a process that a test left behind may keep that open.
+  if (later) await Promise.race([once(mocha, 'close'), sleep(1_000)])
+  for (const stream of [mocha.stdout, mocha.stderr]) stream?.destroy()
+  process.stdout.write(Buffer.concat(printed))
   process.off('exit', kill)
   clearTimeout(leak)
   clearTimeout(limit)

@@ -7,6 +7,7 @@ import { type App, type Result, StoreUnavailable, TaskFailed } from '../../src/i
 import type { DeadLetterStore } from '../../src/lock/dead-letter.js'
 import { type RunningWorker, startWorker } from '../../src/worker/worker.js'
 import type { BodyLine } from '../support/flow-app.js'
+import { setFlowEnv } from '../support/flow-env.js'
 import { startPostgres } from '../support/postgres-server.js'
 import { startRedis } from '../support/redis-server.js'
 import { until } from '../support/until.js'
@@ -30,6 +31,7 @@ for (const [name, startServer] of Object.entries(PLACES)) {
     this.timeout(60_000)
     let server: Place
     let folder: string
+    let restoreEnv: (() => void) | undefined
     let app: App
     let worker: RunningWorker
     let flow: typeof import('../support/flow-app.js')
@@ -37,10 +39,9 @@ for (const [name, startServer] of Object.entries(PLACES)) {
     before(async () => {
       server = await startServer()
       folder = mkdtempSync(join(tmpdir(), 'beatlock-dead-'))
-      process.env['FLOW_APP'] = `dead-${name}`
-      process.env['FLOW_BROKER'] = server.url
-      process.env['FLOW_LOG'] = join(folder, 'bodies')
-      writeFileSync(process.env['FLOW_LOG'], '')
+      const log = join(folder, 'bodies')
+      restoreEnv = setFlowEnv({ app: `dead-${name}`, broker: server.url, log })
+      writeFileSync(log, '')
       flow = (await import(`${MODULE}?dead-${name}`)) as typeof flow
       app = flow.app
       app.configure()
@@ -61,6 +62,7 @@ for (const [name, startServer] of Object.entries(PLACES)) {
     after(async () => {
       await worker?.stop('warm')
       await server?.stop()
+      restoreEnv?.()
       rmSync(folder, { recursive: true, force: true })
     })
 

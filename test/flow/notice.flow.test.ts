@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { App, type Result } from '../../src/index.js'
 import { type RunningWorker, startWorker } from '../../src/worker/worker.js'
+import { setFlowEnv } from '../support/flow-env.js'
 import { startPostgres } from '../support/postgres-server.js'
 import { startRedis } from '../support/redis-server.js'
 import { until } from '../support/until.js'
@@ -106,18 +107,16 @@ for (const [name, startServer] of Object.entries(PLACES)) {
       notices: 'heard' | 'lost',
       body: (of: { stopOne(n: number): Promise<number> }) => Promise<void>,
     ): Promise<void> {
-      process.env['FLOW_APP'] = `notice-${++apps}`
-      process.env['FLOW_BROKER'] = server.url
-      process.env['FLOW_LOG'] = join(folder, `bodies-${apps}`)
-      process.env['FLOW_LEASE'] = lease
-      writeFileSync(process.env['FLOW_LOG'], '')
+      const file = join(folder, `bodies-${++apps}`)
+      const restoreEnv = setFlowEnv({ app: `notice-${apps}`, broker: server.url, log: file, lease })
+      writeFileSync(file, '')
       const flow = (await import(`${MODULE}?notice-${name}-${apps}`)) as typeof import('../support/flow-app.js')
       delete process.env['FLOW_LEASE']
       if (notices === 'lost') await loseNotices(flow.app)
       const worker = await startFlowWorker(flow.app)
       const stopOne = async (n: number): Promise<number> => {
         const { id, key } = await flow.slow.delay({ n, ms: 30_000 })
-        const log = (): string => readFileSync(join(folder, `bodies-${apps}`), 'utf8')
+        const log = (): string => readFileSync(file, 'utf8')
         const line = (event: string) => (): boolean => log().includes(`"${id}","attempt":1,"event":"${event}"`)
         await until(line('start'), { what: 'the body to start' })
         await flow.app.locks.clear(key ?? '', { force: true })
@@ -129,6 +128,7 @@ for (const [name, startServer] of Object.entries(PLACES)) {
         await body({ stopOne })
       } finally {
         await worker.stop('cold')
+        restoreEnv()
       }
     }
   })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { fileURLToPath } from 'node:url'
 import type { AppEvents } from '../../src/task-base/event.js'
 import { type RunningWorker, startWorker } from '../../src/worker/worker.js'
+import { setFlowEnv } from '../support/flow-env.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
 import { until } from '../support/until.js'
 
@@ -13,19 +14,22 @@ describe('a worker whose children cannot start', function () {
 
   let server: RedisServer
   let worker: RunningWorker | undefined
+  let restoreEnv: (() => void) | undefined
 
   before(async () => {
     server = await startRedis()
   })
-  after(async () => {
+  afterEach(() => {
     delete process.env['FLOW_TYPO']
+    restoreEnv?.()
+  })
+  after(async () => {
     await worker?.stop('cold')
     await server.stop()
   })
 
   it('[P8] [P10] gives its messages back uncounted, takes no more, tells why once, and goes on by itself', async () => {
-    process.env['FLOW_APP'] = 'serving'
-    process.env['FLOW_BROKER'] = server.url
+    restoreEnv = setFlowEnv({ app: 'serving', broker: server.url })
     const { app, slow, crashOnce } = (await import(`${MODULE}?serving`)) as typeof import('../support/flow-app.js')
     const told: { name: string; event: Record<string, unknown> }[] = []
     for (const name of NAMES) {
@@ -63,8 +67,7 @@ describe('a worker whose children cannot start', function () {
   })
 
   it('[P22] stops warm with its messages left to others, a waiting body among them', async () => {
-    process.env['FLOW_APP'] = 'serving-stop'
-    process.env['FLOW_BROKER'] = server.url
+    restoreEnv = setFlowEnv({ app: 'serving-stop', broker: server.url })
     const { app, crashOnce } = (await import(`${MODULE}?stalled`)) as typeof import('../support/flow-app.js')
     const limits = { softTimeLimitMs: null, timeLimitMs: null }
     const options = { name: 'w1', concurrency: 1, pool: 'prefork', queues: ['default'], ...limits } as const
