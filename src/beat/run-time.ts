@@ -43,8 +43,10 @@ export interface EntryInfo {
   readonly counts: EntryRow['counts']
   /** `config`: from the app's code. `store`: added at run time. */
   readonly from: 'config' | 'store'
-  /** Everything else that it says. */
+  /** Everything else that it says, but for arguments that are hidden. */
   readonly entry: EntrySpec
+  /** Its task hides its arguments (`redact`). */
+  readonly argsHidden: boolean
   /** A run was asked for, and no beat has taken it yet. */
   readonly askedAt: string | null
   /** What its author probably did not mean. */
@@ -202,6 +204,7 @@ export class RunTimeTable {
     const { now } = await app.connection()
     const spec = JSON.parse(row.spec) as EntrySpec
     const zone = spec.timezone ?? app.settings.timezone
+    const argsHidden = (await app.targetOf(spec.task)).guard?.redact === true
     const { next, warnings } = outlook(row, this.#read, Math.floor(now()))
     return {
       name: row.name,
@@ -219,7 +222,8 @@ export class RunTimeTable {
       maxRuns: row.maxRuns,
       counts: row.counts,
       from: row.config === null ? 'store' : 'config',
-      entry: spec,
+      entry: argsHidden ? withoutArguments(spec) : spec,
+      argsHidden,
       askedAt: row.askedAt === null ? null : iso(row.askedAt),
       warnings,
       createdAt: iso(row.createdAt),
@@ -242,6 +246,10 @@ function outlook(
     if (hasCode(error, 'USAGE')) return { next: undefined, warnings: [(error as Error).message] }
     throw error
   }
+}
+
+function withoutArguments({ args: _, kwargs: __, ...rest }: EntrySpec): EntrySpec {
+  return rest
 }
 
 /** Arguments have one form: the new one ends the old. */

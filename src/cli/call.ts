@@ -10,7 +10,7 @@ import type { Result } from '../task-base/result.js'
 import { readTaskName } from '../task-base/task-definition.js'
 import { EXIT, type ExitCode } from './exit.js'
 import { readArgs, readKwargs } from './json-flag.js'
-import { print, say } from './print.js'
+import { jsonText, print, say } from './print.js'
 import { addCommand, exiting, type GlobalFlags } from './program.js'
 import { type Target, withTarget } from './target.js'
 
@@ -66,8 +66,8 @@ async function call(task: string, flags: CallFlags): Promise<ExitCode> {
         () => asJson(result),
         () => waited(result, wait),
       ))
-    if (flags.json) await print(`${JSON.stringify({ ...asJson(result), ...(wait && { value: value ?? null }) })}\n`)
-    else if (wait !== undefined) await print(`${JSON.stringify(value) ?? 'undefined'}\n`)
+    if (flags.json) await print(`${jsonText({ ...asJson(result), ...(wait && { value: value ?? null }) })}\n`)
+    else if (wait !== undefined) await print(`${jsonText(value)}\n`)
     return EXIT.done
   })
 }
@@ -83,7 +83,7 @@ async function orTold<T>(
   } catch (error) {
     if (json && error instanceof BeatlockError && error.code !== 'USAGE') {
       const { code, message } = error
-      await print(`${JSON.stringify({ ...told(error), error: { code, message } })}\n`)
+      await print(`${jsonText({ ...told(error), error: { code, message } })}\n`)
     }
     throw error
   }

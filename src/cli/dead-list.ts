@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { formatDuration } from '../lock/duration.js'
 import type { DeadLetterInfo } from '../task-base/dead-letters.js'
 import { EXIT, type ExitCode } from './exit.js'
-import { print, say, terminalWidth } from './print.js'
+import { jsonText, print, say, terminalWidth } from './print.js'
 import { addCommand, exiting, type GlobalFlags } from './program.js'
 import { Table } from './table.js'
 import { withTarget } from './target.js'
@@ -30,7 +30,7 @@ async function list({ task, json, ...flags }: ListFlags): Promise<ExitCode> {
     say(`dead letters of ${await target.shown()}`)
     const all = await target.app.deadLetters.list({ allApps: target.scope === 'server' })
     const letters = all.filter((letter) => task === undefined || letter.task === task)
-    if (json) await print(`${JSON.stringify(letters, null, 2)}\n`)
+    if (json) await print(`${jsonText(letters, 2)}\n`)
     else if (letters.length > 0) await print(letterTable(letters, terminalWidth()))
     else say('there is none.')
     return EXIT.done

@@ -6,7 +6,7 @@ import { letterTable } from './dead-list.js'
 import { EXIT, type ExitCode } from './exit.js'
 import { findLetters } from './find-letters.js'
 import { didNothing, nothingMatches } from './nothing.js'
-import { print, say } from './print.js'
+import { jsonText, print, say } from './print.js'
 import { addCommand, exiting, type GlobalFlags } from './program.js'
 import { type Target, withTarget } from './target.js'
 
@@ -96,7 +96,7 @@ async function each(
     all.push(done)
     if (!flags.json) await print(`${printable(`${letter.label} [${letter.id}]: ${describe(done.answer)}`)}\n`)
   }
-  if (flags.json) await print(`${JSON.stringify(all.map(asJson), null, 2)}\n`)
+  if (flags.json) await print(`${jsonText(all.map(asJson), 2)}\n`)
   return all.some(({ answer }) => answer.outcome === 'refused') ? EXIT.failed : EXIT.done
 }
 

@@ -4,7 +4,7 @@ import type { DeadLetterDetail } from '../task-base/dead-letters.js'
 import { EXIT, type ExitCode } from './exit.js'
 import { findLetters } from './find-letters.js'
 import { nothingMatches } from './nothing.js'
-import { print, say } from './print.js'
+import { jsonText, print, say } from './print.js'
 import { addCommand, exiting, type GlobalFlags } from './program.js'
 import { withTarget } from './target.js'
 
@@ -33,7 +33,7 @@ async function show(pattern: string, flags: ShowFlags): Promise<ExitCode> {
       if (detail) details.push(detail)
     }
     if (details.length === 0) return nothingMatches(pattern, flags)
-    await print(flags.json ? `${JSON.stringify(details, null, 2)}\n` : details.map(describe).join('\n'))
+    await print(flags.json ? `${jsonText(details, 2)}\n` : details.map(describe).join('\n'))
     return EXIT.done
   })
 }

@@ -9,7 +9,7 @@ import { type FoundLock, findLocks } from './find-locks.js'
 import { LockTable } from './lock-table.js'
 import { didNothing, nothingMatches } from './nothing.js'
 import { operator } from './operator.js'
-import { print, say } from './print.js'
+import { jsonText, print, say } from './print.js'
 import { addCommand, exiting, type GlobalFlags } from './program.js'
 import { type Target, withTarget } from './target.js'
 
@@ -70,7 +70,7 @@ async function clearAll(found: readonly FoundLock[], target: Target, flags: Clea
     cleared.push(clearedOf(lock, answer))
     if (!flags.json) await print(describe(lock, answer, flags))
   }
-  if (flags.json) await print(`${JSON.stringify(cleared, null, 2)}\n`)
+  if (flags.json) await print(`${jsonText(cleared, 2)}\n`)
   return cleared.some((each) => each.kept.length > 0) ? EXIT.failed : EXIT.done
 }
 

@@ -8,7 +8,7 @@ import type { LockInfo } from '../task-base/locks.js'
 import { EXIT, type ExitCode } from './exit.js'
 import { lockRows } from './lock-rows.js'
 import { LockTable } from './lock-table.js'
-import { print, say, terminalWidth } from './print.js'
+import { jsonText, print, say, terminalWidth } from './print.js'
 import { addCommand, exiting, type GlobalFlags } from './program.js'
 import { type Target, withTarget } from './target.js'
 
@@ -75,7 +75,7 @@ async function* wanted(rows: AsyncIterable<LockInfo>, { dead }: ListFlags): Asyn
 async function showJson(rows: AsyncIterable<LockInfo>): Promise<void> {
   let before = '['
   for await (const row of rows) {
-    await print(`${before}\n  ${JSON.stringify(row)}`)
+    await print(`${before}\n  ${jsonText(row)}`)
     before = ','
   }
   await print(before === '[' ? '[]\n' : '\n]\n')

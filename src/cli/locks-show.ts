@@ -8,7 +8,7 @@ import { type FoundLock, findLocks } from './find-locks.js'
 import { isWholeKey } from './key-pattern.js'
 import { lifeText } from './lock-table.js'
 import { nothingMatches } from './nothing.js'
-import { print, say } from './print.js'
+import { jsonText, print, say } from './print.js'
 import { addCommand, exiting, type GlobalFlags } from './program.js'
 import { type Target, withTarget } from './target.js'
 
@@ -38,7 +38,7 @@ async function show(pattern: string, flags: ShowFlags): Promise<ExitCode> {
     }
     if (found.length === 0) return nothingMatches(pattern, flags)
     const texts = found.map(([name, detail]) => describe(name, detail))
-    await print(flags.json ? `${JSON.stringify(found.map(asJson), null, 2)}\n` : texts.join('\n'))
+    await print(flags.json ? `${jsonText(found.map(asJson), 2)}\n` : texts.join('\n'))
     return EXIT.done
   })
 }

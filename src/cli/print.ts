@@ -5,6 +5,15 @@ export async function print(text: string): Promise<void> {
   if (!process.stdout.write(text)) await once(process.stdout, 'drain')
 }
 
+/** JSON allows any of these as they are; a terminal would obey or hide them. C0 characters it has escaped already. */
+const HIDING = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g
+
+/** JSON for scripts that is safe to look at: it reads back as the same value. */
+export function jsonText(value: unknown, indent?: number): string {
+  const text = JSON.stringify(value, null, indent) ?? 'undefined'
+  return text.replace(HIDING, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
 /** One line to stderr: what is said about the output, not part of it. */
 export function say(line: string): void {
   process.stderr.write(`beatlock: ${line}\n`)

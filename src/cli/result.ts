@@ -6,7 +6,7 @@ import { ResultTimeout } from '../task-base/error.js'
 import type { Result, State } from '../task-base/result.js'
 import { readWait } from './call.js'
 import { EXIT, type ExitCode } from './exit.js'
-import { print } from './print.js'
+import { jsonText, print } from './print.js'
 import { addCommand, exiting, type GlobalFlags } from './program.js'
 import { withTarget } from './target.js'
 
@@ -49,7 +49,7 @@ async function result(id: string, flags: ResultFlags): Promise<ExitCode> {
     const call = app.result<unknown>(id)
     const late = wait && (await ended(call, wait))
     const standing = late ? { id, state: await call.state(), error: told(late) } : await standingOf(call)
-    if (flags.json || !late) await print(flags.json ? `${JSON.stringify(standing)}\n` : describe(standing))
+    if (flags.json || !late) await print(flags.json ? `${jsonText(standing)}\n` : describe(standing))
     if (late) throw late
     return standing.error ? EXIT.failed : EXIT.done
   })

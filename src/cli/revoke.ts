@@ -4,7 +4,7 @@ import { printable } from '../lock/printable.js'
 import type { Revocation } from '../task-base/revoke.js'
 import { EXIT, type ExitCode } from './exit.js'
 import { operator } from './operator.js'
-import { print, say } from './print.js'
+import { jsonText, print, say } from './print.js'
 import { addCommand, exiting, type GlobalFlags } from './program.js'
 import { withTarget } from './target.js'
 
@@ -37,7 +37,7 @@ async function revoke(id: string, flags: RevokeFlags): Promise<ExitCode> {
   return withTarget(flags, 'revoke', async ({ app, scope }) => {
     if (scope === 'server') throw new UsageError('revoke needs the app: -A ./app.js, or --app NAME.')
     const answer = await app.revoke(id, { terminate, by: operator(), ...(task === undefined ? {} : { task }) })
-    if (json) await print(`${JSON.stringify({ id, ...answer })}\n`)
+    if (json) await print(`${jsonText({ id, ...answer })}\n`)
     else if (answer.outcome === 'unknown') say(`nothing is known of '${printable(id)}'.`)
     else await print(`${printable(describe(id, answer))}\n`)
     return exitOf(answer)

@@ -4,7 +4,7 @@ import { UsageError } from '../lock/error.js'
 import { printable } from '../lock/printable.js'
 import { suggest } from '../lock/suggest.js'
 import { EXIT, type ExitCode } from './exit.js'
-import { print } from './print.js'
+import { jsonText, print } from './print.js'
 import type { PauseFlags, ResumeFlags } from './schedule-flags.js'
 import { noEntry, withTimetable } from './schedule-target.js'
 import { entryText } from './schedule-view.js'
@@ -40,12 +40,12 @@ function readFrom(from = 'now'): 'now' | 'pausedAt' {
 
 async function tell(name: string, flags: Flags, info: EntryInfo | undefined): Promise<ExitCode> {
   if (!info) return noEntry(name, flags)
-  await print(flags.json ? `${JSON.stringify(info, null, 2)}\n` : entryText(info))
+  await print(flags.json ? `${jsonText(info, 2)}\n` : entryText(info))
   return EXIT.done
 }
 
 async function removed(name: string, { json }: Flags): Promise<ExitCode> {
-  await print(json ? `${JSON.stringify({ removed: name })}\n` : `removed ${printable(name)}\n`)
+  await print(json ? `${jsonText({ removed: name })}\n` : `removed ${printable(name)}\n`)
   return EXIT.done
 }
 
@@ -54,7 +54,7 @@ async function run(table: RunTimeTable, name: string, flags: Flags): Promise<Exi
   const asked = await table.run(name)
   if (!asked) return noEntry(name, flags)
   const decision = await decided(table, name, asked.askedAt)
-  if (flags.json) await print(`${JSON.stringify({ asked: asked.askedAt, decision: decision ?? null })}\n`)
+  if (flags.json) await print(`${jsonText({ asked: asked.askedAt, decision: decision ?? null })}\n`)
   else await print(`${printable(runText(name, decision))}\n`)
   return EXIT.done
 }

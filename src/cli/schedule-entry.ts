@@ -5,7 +5,7 @@ import type { Entry } from '../task-base/entry.js'
 import type { CallOnce } from '../task-base/once.js'
 import { EXIT, type ExitCode } from './exit.js'
 import { readArgs, readHeaderFlag, readKwargs } from './json-flag.js'
-import { print, say } from './print.js'
+import { jsonText, print, say } from './print.js'
 import type { EntryFlags, ScheduleFlags } from './schedule-flags.js'
 import { noEntry, withTimetable } from './schedule-target.js'
 import { entryText } from './schedule-view.js'
@@ -28,7 +28,7 @@ export async function change(name: string, flags: EntryFlags): Promise<ExitCode>
 }
 
 async function tell(info: EntryInfo, { json }: ScheduleFlags): Promise<ExitCode> {
-  await print(json ? `${JSON.stringify(info, null, 2)}\n` : entryText(info))
+  await print(json ? `${jsonText(info, 2)}\n` : entryText(info))
   for (const warning of info.warnings) say(warning)
   return EXIT.done
 }

@@ -2,7 +2,7 @@ import { readInstant } from '../beat/instant.js'
 import { preview } from '../beat/preview.js'
 import { printable } from '../lock/printable.js'
 import { EXIT, type ExitCode } from './exit.js'
-import { print, say } from './print.js'
+import { jsonText, print, say } from './print.js'
 import type { PreviewFlags } from './schedule-flags.js'
 
 /** `schedule preview TEXT`. */
@@ -12,7 +12,7 @@ export async function previewSchedule(text: string, flags: PreviewFlags): Promis
   for (const warning of warnings) say(printable(warning))
   if (flags.json) {
     const rows = slots.map(({ nominal, local }) => ({ nominal: new Date(nominal).toISOString(), local }))
-    await print(`${JSON.stringify({ schedule, timezone: flags.timezone, warnings, slots: rows }, null, 2)}\n`)
+    await print(`${jsonText({ schedule, timezone: flags.timezone, warnings, slots: rows }, 2)}\n`)
   } else {
     await print(slots.map(({ local }) => `${local}\n`).join(''))
     if (slots.length === 0) say('no slot comes after that.')

@@ -4,7 +4,7 @@ import { readFileUrl } from '../connect.js'
 import { UsageError } from '../lock/error.js'
 import { printable } from '../lock/printable.js'
 import { EXIT, type ExitCode } from './exit.js'
-import { print, say } from './print.js'
+import { jsonText, print, say } from './print.js'
 import type { ScheduleFlags } from './schedule-flags.js'
 import { type Target, withTarget } from './target.js'
 
@@ -32,6 +32,6 @@ export async function withTimetable<T>(
 export async function noEntry(name: string, { json }: ScheduleFlags): Promise<ExitCode> {
   const message = `there is no entry '${printable(name)}'; schedule list shows them.`
   say(message)
-  if (json) await print(`${JSON.stringify({ name, error: { message } })}\n`)
+  if (json) await print(`${jsonText({ name, error: { message } })}\n`)
   return EXIT.nothing
 }

@@ -2,7 +2,7 @@ import type { DecisionInfo, EntryInfo } from '../beat/run-time.js'
 import { UsageError } from '../lock/error.js'
 import { printable } from '../lock/printable.js'
 import { EXIT, type ExitCode } from './exit.js'
-import { print, say, terminalWidth } from './print.js'
+import { jsonText, print, say, terminalWidth } from './print.js'
 import type { HistoryFlags, ScheduleFlags } from './schedule-flags.js'
 import { noEntry, withTimetable } from './schedule-target.js'
 import { Table } from './table.js'
@@ -26,7 +26,7 @@ export async function show(name: string, flags: ScheduleFlags): Promise<ExitCode
   return withTimetable(flags, async (table) => {
     const info = await table.show(name)
     if (!info) return noEntry(name, flags)
-    await print(flags.json ? `${JSON.stringify(info, null, 2)}\n` : entryText(info))
+    await print(flags.json ? `${jsonText(info, 2)}\n` : entryText(info))
     return EXIT.done
   })
 }
@@ -38,7 +38,7 @@ export async function history(name: string, flags: HistoryFlags): Promise<ExitCo
   return withTimetable(flags, async (table) => {
     const rows = await table.history(name, { limit })
     if (rows.length === 0 && !(await table.show(name))) return noEntry(name, flags)
-    if (flags.json) await print(`${JSON.stringify(rows, null, 2)}\n`)
+    if (flags.json) await print(`${jsonText(rows, 2)}\n`)
     else if (rows.length === 0) say('nothing was decided yet.')
     else await print(new Table(HISTORY, terminalWidth()).lines(rows.map(decisionCells)))
     return EXIT.done
@@ -47,12 +47,12 @@ export async function history(name: string, flags: HistoryFlags): Promise<ExitCo
 
 /** The entry as `show`, `add` and the others print it. */
 export function entryText(info: EntryInfo): string {
-  const { task, schedule, timezone, kwargs, args, ...others } = info.entry
+  const { task: _, schedule: __, timezone: ___, kwargs: ____, args: _____, ...others } = info.entry
   const counts = Object.entries(info.counts).map(([name, count]) => `${count} ${name}`)
   const lines: [string, string | null][] = [
     ['task', info.task],
     ['schedule', `${info.schedule} (${info.timezone})`],
-    ['arguments', kwargs === undefined ? (args === undefined ? null : JSON.stringify(args)) : JSON.stringify(kwargs)],
+    ['arguments', argumentsText(info)],
     ['overlap', info.overlap],
     ['state', stateText(info)],
     ['next', info.nextLocal ?? 'never'],
@@ -65,6 +65,11 @@ export function entryText(info: EntryInfo): string {
   ]
   const shown = lines.flatMap(([name, value]) => (value === null ? [] : [`  ${name.padEnd(10)} ${printable(value)}\n`]))
   return `${printable(info.name)}\n${shown.join('')}`
+}
+
+function argumentsText({ entry: { args, kwargs }, argsHidden }: EntryInfo): string | null {
+  if (argsHidden) return '(hidden)'
+  return args === undefined && kwargs === undefined ? null : JSON.stringify(kwargs ?? args)
 }
 
 function entryCells(info: EntryInfo): string[] {
@@ -84,7 +89,7 @@ function decisionCells({ nominal, decision, slots, holder, id, at }: DecisionInf
 async function printArray(entries: AsyncIterable<EntryInfo>): Promise<void> {
   let before = '['
   for await (const entry of entries) {
-    await print(`${before}\n  ${JSON.stringify(entry)}`)
+    await print(`${before}\n  ${jsonText(entry)}`)
     before = ','
   }
   await print(before === '[' ? '[]\n' : '\n]\n')

@@ -1,6 +1,6 @@
 import type { Count } from '../lock/counter.js'
 import { EXIT, type ExitCode } from './exit.js'
-import { print, say, terminalWidth } from './print.js'
+import { jsonText, print, say, terminalWidth } from './print.js'
 import type { GlobalFlags } from './program.js'
 import { Table } from './table.js'
 import { withTarget } from './target.js'
@@ -17,7 +17,7 @@ export async function showCounts(flags: GlobalFlags & { readonly json?: true }):
     say(`calls of ${await target.shown()}, as far as their processes have told`)
     const { store } = await target.app.connection()
     const tasks = byTask(await store.counts.read({ allApps: target.scope === 'server' }))
-    if (flags.json) await print(`${JSON.stringify(tasks, null, 2)}\n`)
+    if (flags.json) await print(`${jsonText(tasks, 2)}\n`)
     else if (tasks.length === 0) say('nothing was counted yet.')
     else await print(new Table(['TASK', 'APP', 'COUNTS'], terminalWidth()).lines(tasks.map(cells)))
     return EXIT.done

@@ -6,7 +6,7 @@ import { differingGuards } from '../task-base/differing-guard.js'
 import { WORKER_DEAD_MS } from '../task-base/locks.js'
 import { differingText } from './app-log.js'
 import { EXIT, type ExitCode } from './exit.js'
-import { print, say, terminalWidth } from './print.js'
+import { jsonText, print, say, terminalWidth } from './print.js'
 import { addCommand, exiting, type GlobalFlags } from './program.js'
 import { showCounts } from './status-counts.js'
 import { Table } from './table.js'
@@ -46,7 +46,7 @@ async function status(flags: StatusFlags): Promise<ExitCode> {
     const rows = await store.workers({ allApps: target.scope === 'server' })
     const workers = rows.filter((each) => now - each.seenAt < WORKER_DEAD_MS)
     const beats = await beatsOf(target, workers)
-    if (flags.json) await print(`${JSON.stringify([...workers.map(asJson(now)), ...beats.map(beatJson)], null, 2)}\n`)
+    if (flags.json) await print(`${jsonText([...workers.map(asJson(now)), ...beats.map(beatJson)], 2)}\n`)
     else await showTables(workers, beats, now)
     for (const each of differingGuards(rows, now)) say(differingText(each))
     return EXIT.done
