@@ -131,8 +131,7 @@ for (const [name, startServer] of Object.entries(PLACES)) {
       assert.deepEqual([sum('retried'), sum('parked')], [2, 2])
     })
 
-    it('[P13] delivered again long after its end it runs nothing; once that is forgotten it takes its key first', async function () {
-      if (name === 'memory') this.skip()
+    it('[P13] delivered again long after its end it runs nothing; once that is forgotten it takes its key first', async () => {
       const duplicates = sum('duplicate')
       const first = await slow(20, { id: 'late' })
       assert.equal(await first.get(WAIT), 20)
