@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { Redis } from 'ioredis'
 import pg from 'pg'
 import { type Backend, onAll, startBackend } from '../support/backends.js'
+import { losingJobLock } from '../support/job-lock.js'
 import { until } from '../support/until.js'
 
 describe('a server', function () {
@@ -143,23 +143,4 @@ async function holdersOfSeats(client: pg.Client): Promise<number[]> {
     "select pid from pg_locks where locktype = 'advisory' and objsubid = 1 and granted",
   )
   return rows.map(({ pid }) => pid as number)
-}
-
-/** As if the worker that has the message had not renewed the engine's own lock; it would, so it is lost again and again. */
-async function losingJobLock(
-  backend: Backend,
-  of: { app: string; id: string },
-  work: (lose: () => Promise<undefined>) => Promise<void>,
-): Promise<void> {
-  if (backend.name === 'redis') {
-    const client = new Redis(backend.url)
-    const lose = async (): Promise<undefined> => void (await client.del(`{${of.app}}:default:m-${of.id}:lock`))
-    await work(lose).finally(() => client.quit())
-    return
-  }
-  const client = new pg.Client(backend.url)
-  await client.connect()
-  const text = 'update bullmq.job set locked_until_ms = 1, stalled_marked = true where id = $1 and state = $2'
-  const lose = async (): Promise<undefined> => void (await client.query(text, [`m-${of.id}`, 'active']))
-  await work(lose).finally(() => client.end())
 }
