@@ -1,7 +1,8 @@
 import { Redis } from 'ioredis'
 import { parseRedisUrl } from './url.js'
 
-const LONGEST_PAUSE_MS = 1_000
+/** A renewal has a fifteenth of the shortest lease between two tries; the connection must not be what it waits for. */
+const LONGEST_PAUSE_MS = 250
 
 /** The client as lock connections need it: nothing queues, nothing is resent behind our back, and it always comes back. */
 export function clientOf(url: string, commandTimeoutMs: number): Redis {

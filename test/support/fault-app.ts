@@ -5,7 +5,7 @@ import { type BodyName, writeLine } from './body-log.js'
 /** The app of the fault tests: its bodies write down what they do. Named and placed by the environment. */
 export const app = new App(process.env['FAULT_APP'] ?? 'fault', {
   broker: process.env['FAULT_BROKER'] ?? 'memory:',
-  locks: { lease: '5s' },
+  locks: { lease: process.env['FAULT_LEASE'] === '15s' ? '15s' : '5s' },
 })
 
 export interface Work {
