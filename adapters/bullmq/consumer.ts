@@ -113,6 +113,7 @@ class BullConsumer implements Consumer {
       runRetryDelay: RETRY_MS,
     }
     const process = (job: ParcelJob, token?: string): Promise<null> => this.#process(job, token)
+    // Its type is of a Worker's backend on Redis, also where the factory makes the one on Postgres.
     const worker: ParcelWorker = new Worker(queue, process, settings, this.#connection.factory as never)
     worker.on('error', this.#trouble)
     worker.on('completed', (job) => {

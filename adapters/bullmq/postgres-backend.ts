@@ -26,12 +26,14 @@ export function postgresBackend(of: {
   return {
     queueName: (queue) => postgresQueue(app, queue),
     openQueue(name) {
+      // Its types describe the pool by hand, and pg's own does not fit them; the same below.
       const queue = new Queue(
         name,
         { connection: publishing as never, defaultJobOptions: JOB_OPTIONS },
         createPostgresBackend,
       )
       queue.on('error', trouble)
+      // Whoever publishes uses what queues of both backends have.
       return queue as unknown as Queue
     },
     openConsumer(queues) {
