@@ -6,8 +6,19 @@ import { projectRoot } from './support/project-root.js'
 import { type RedisServer, startRedis } from './support/redis-server.js'
 
 const readme = readFileSync(join(projectRoot(), 'README.md'), 'utf8')
-const [appCode = '', callCode = '', , entryCode = ''] = blocks('js')
+const [appCode = '', callCode = '', sharedCode = '', , entryCode = ''] = blocks('js')
 const [worker = [], call = [], list = []] = commands(blocks('sh')[0] ?? '')
+
+/** Calls the task of the section on shared state as often as it takes for each of two children to have had a turn. */
+const GREETINGS = `import { app, greet } from './greeter.js'
+const ends = []
+while (ends.length < 2 || ends.every(({ seen, greeted }) => seen === greeted)) {
+  const calls = await Promise.all([greet.delay(), greet.delay()])
+  ends.push(...(await Promise.all(calls.map((call) => call.get({ timeout: '20s' })))))
+}
+console.log(JSON.stringify(ends))
+await app.close()
+`
 
 describe("the README's code, on a real server", function () {
   this.timeout(60_000)
@@ -25,6 +36,8 @@ describe("the README's code, on a real server", function () {
       'call.js',
       `import { app, refresh } from './app.js'\n${callCode}console.log(result.outcome, value)\nawait app.close()\n`,
     )
+    put('greeter.js', sharedCode)
+    put('greetings.js', GREETINGS)
     put('nightly.js', `import { App } from 'beatlock'\n${entryCode}export { nightly as app }\n`)
     await start(worker).saw('entry refresh-7: feeds.refresh, every 5m')
   })
@@ -50,6 +63,19 @@ describe("the README's code, on a real server", function () {
     const { code, stdout, stderr } = await startScript(join(folder, 'call.js'), [], here()).ended
     assert.equal(code, 0, stderr)
     assert.match(stdout, /^published feed 7 is fresh, token \d+\n$/)
+  })
+
+  it('counts in shared state what a variable in each of two children cannot', async () => {
+    await start(['-A', './greeter.js', 'worker', '-c', '2']).saw('tasks greet')
+    const { code, stdout, stderr } = await startScript(join(folder, 'greetings.js'), [], here()).ended
+    assert.equal(code, 0, stderr)
+    const ends = JSON.parse(stdout) as { seen: number; greeted: number }[]
+    const greeted = ends.map((end) => end.greeted).sort((a, b) => a - b)
+    assert.deepEqual(
+      greeted,
+      ends.map((_, at) => at + 1),
+    )
+    assert.ok(Math.max(...ends.map(({ seen }) => seen)) < ends.length)
   })
 
   it('lists what is locked, here the call that counts down in a queue without a worker', async () => {

@@ -2,6 +2,7 @@ import type { LockKey } from '../../src/lock/key.js'
 import type { LockStore, Promotion, RequeueStep, RunStep, SweepAnswer, WorkerRow } from '../../src/lock/lock-store.js'
 import { emptyRecord, HISTORY_MS, isIdle, type LockRecord } from '../../src/lock/record.js'
 import { takeNotices } from '../../src/lock/settle.js'
+import { lookUp } from '../../src/lock/shared.js'
 import { acquire } from '../../src/lock/transition/acquire.js'
 import { clear } from '../../src/lock/transition/clear.js'
 import { confirm } from '../../src/lock/transition/confirm.js'
@@ -16,6 +17,7 @@ import { memoryCounters } from './counters.js'
 import { memoryDeadLetters } from './dead-letters.js'
 import { viewMessage, viewRecord, viewRows } from './lock-view.js'
 import { type AppLocks, listenersOf, locksOf, type MemoryServer } from './server.js'
+import { memoryShared } from './shared.js'
 
 const WORKER_KEPT_MS = 86_400_000
 
@@ -88,6 +90,7 @@ export function openLockStore({ server, app }: { server: MemoryServer; app: stri
     definition: async (task) => locks().definitions.get(task) ?? null,
     dead: memoryDeadLetters(server, app),
     counts: memoryCounters(server, app),
+    shared: memoryShared(server, app),
     destroy: async () => void server.apps.delete(app),
     close: async () => {
       for (const stop of stops) stop()
@@ -123,6 +126,7 @@ function sweepAll(
     forget(locks, record, now)
   }
   forgetWorkers(locks, now)
+  for (const key of locks.shared.keys()) lookUp(locks.shared, key, now)
   return { promotions, doubts, now }
 }
 

@@ -5,6 +5,7 @@ import type { LockKey } from '../../src/lock/key.js'
 import type { GuardDefinition, WorkerRow } from '../../src/lock/lock-store.js'
 import { Listeners } from '../../src/lock/notice.js'
 import type { LockRecord } from '../../src/lock/record.js'
+import type { SharedBox } from '../../src/lock/shared.js'
 import { type Broker, newBroker } from './broker.js'
 
 /** All that is kept of one app's locks. */
@@ -17,6 +18,9 @@ export interface AppLocks {
   readonly counts: Map<string, Count>
   /** When each request was counted. */
   readonly countRequests: Map<string, number>
+  readonly shared: SharedBox
+  /** In order of asking. */
+  readonly sharedRequests: Map<string, { readonly answer: unknown; readonly at: number }>
   /** Where a pruned record is made anew, its tokens go on from here. */
   highestToken: number
 }
@@ -61,6 +65,8 @@ export function locksOf(server: MemoryServer, app: string): AppLocks {
     dead: emptyBox(),
     counts: new Map(),
     countRequests: new Map(),
+    shared: new Map(),
+    sharedRequests: new Map(),
     highestToken: 0,
   }
   server.apps.set(app, fresh)

@@ -21,6 +21,7 @@ import { revoke } from './statements/revoke.js'
 import { run } from './statements/run.js'
 import { attend, changedEntries, changeEntry, decide, entryRow, reserve, together } from './statements/schedule.js'
 import { promotions, recordOutcome, settle } from './statements/settle.js'
+import { shared } from './statements/shared.js'
 import { start } from './statements/start.js'
 import { prune, sweep } from './statements/sweep.js'
 import { tables } from './statements/tables.js'
@@ -29,19 +30,20 @@ import { tablesV3 } from './statements/tables-v3.js'
 import { tablesV4 } from './statements/tables-v4.js'
 import { tablesV5 } from './statements/tables-v5.js'
 import { tablesV6 } from './statements/tables-v6.js'
+import { tablesV7 } from './statements/tables-v7.js'
 import { views } from './statements/views.js'
 
 /**
  * The tables' versions, each made from the one before: only ever appended to. Whatever a process of an earlier release
  * must not work beside belongs to a new version, also where only functions change.
  */
-const TABLES = [tables, tablesV2, tablesV3, tablesV4, tablesV5, tablesV6]
+const TABLES = [tables, tablesV2, tablesV3, tablesV4, tablesV5, tablesV6, tablesV7]
 
 /** In the order in which they name each other: functions in plain SQL are checked when they are made. */
 const FUNCTIONS = [
   ...[clock, lockKey, barrierId, mode, views, notify, recordOutcome, hold, history, settle, promotions, displace],
   ...[acquire, park, run, start, requeue, release, confirm, renew, prune, sweep, resolve, clear, revoke, reopen, list],
-  ...[deadLetter, counter],
+  ...[deadLetter, counter, shared],
   ...[entryRow, changeEntry, changedEntries, reserve, decide, together, attend],
 ]
 

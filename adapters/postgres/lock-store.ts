@@ -16,6 +16,7 @@ import { postgresDeadLetters } from './dead-letters.js'
 import { Notices } from './notices.js'
 import type { PostgresOptions } from './options.js'
 import { renewAll } from './renewal.js'
+import { postgresShared } from './shared.js'
 import { find } from './statements/find.js'
 import { show } from './statements/list.js'
 import { define, definition, destroyLocks, leave, workers } from './statements/worker.js'
@@ -71,6 +72,7 @@ export async function openLockStore(options: PostgresOptions): Promise<LockStore
     },
     dead: postgresDeadLetters(db, app),
     counts: postgresCounters(db, app),
+    shared: postgresShared(db, app),
     destroy: async () => void (await db.run(destroyLocks(s), [app])),
     close: async () => {
       await notices.close()

@@ -48,6 +48,7 @@ import { REVOKE } from './scripts/revoke.js'
 import { RUN } from './scripts/run.js'
 import { FIND, SHOW } from './scripts/view.js'
 import { allShards, shardOf } from './shard.js'
+import { redisShared } from './shared.js'
 import { sweepShards } from './sweep.js'
 import { appsOf, directoryShard, leaving, workerRows } from './worker-row.js'
 
@@ -104,6 +105,7 @@ function lockStoreOn(connection: Connection, app: string, notices: Notices): Loc
     },
     dead: redisDeadLetters(connection, app),
     counts: redisCounters(connection, app),
+    shared: redisShared(connection, app),
     destroy: () => forgetApp(connection, app, 'lock'),
     close: async () => {
       await notices.close()

@@ -4,6 +4,7 @@ import type { LockKey } from './key.js'
 import type { Mode } from './mode.js'
 import type { Topic } from './notice.js'
 import type { DeliveryInstruction, Instruction, Keep } from './overlap.js'
+import type { SharedStore } from './shared.js'
 
 /** `publishing → queued → running`, and back to `queued` for a retry or redelivery; `promoting` for a parked call. */
 export type Stage = 'publishing' | 'promoting' | 'queued' | 'running' | 'cooling'
@@ -500,7 +501,8 @@ export interface LockStore {
   definition(task: string): Promise<GuardDefinition | null>
   readonly dead: DeadLetterStore
   readonly counts: CounterStore
-  /** Forgets everything of this app: locks, parked calls, outcomes, definitions, dead letters, counters. For tests and the demo's end. */
+  readonly shared: SharedStore
+  /** Forgets everything of this app: locks, parked calls, outcomes, definitions, dead letters, counters, shared values. For tests and the demo's end. */
   destroy(): Promise<void>
   close(): Promise<void>
 }

@@ -23,6 +23,7 @@ import type { Published } from './publish-guard.js'
 import { createResult, type Result } from './result.js'
 import { type Revocation, type RevokeOptions, revokeCall } from './revoke.js'
 import type { Schedule } from './schedule.js'
+import { Shared } from './shared.js'
 import { subject } from './sweeper.js'
 import { Task } from './task.js'
 import { asGuardDefinition, readTask, readTaskName, type TaskDefinition } from './task-definition.js'
@@ -73,6 +74,8 @@ export class App {
   readonly locks: Locks
   /** Messages that were given up: listed, shown, queued again, discarded. */
   readonly deadLetters: DeadLetters
+  /** Counters and flags that all processes of this app share. */
+  readonly shared: Shared
   /** @internal */
   readonly settings: AppSettings
   /** @internal */
@@ -102,6 +105,7 @@ export class App {
       () => this.connection(),
       (message) => this.publish(message),
     )
+    this.shared = new Shared(async () => (await this.#caller()).shared)
   }
 
   /** Makes a task known; answers how to call it. @throws UsageError for a name that is taken, and for bad fields. */

@@ -10,15 +10,28 @@ type Path = readonly (string | number)[]
  *   other class instances, toJSON, cycles and lone surrogates.
  */
 export function plainArguments(task: string, args: readonly unknown[]): unknown[] {
+  const of = { subject: `task '${task}'`, root: 'args', data: { task } }
   return args.map((value, i) => {
     if (value === undefined)
-      refuse({ task, path: [i], what: 'undefined', cure: 'pass null, or leave trailing arguments out' })
-    return plain(value, { task, path: [i], parents: new Set() })
+      refuse({ of, path: [i], what: 'undefined', cure: 'pass null, or leave trailing arguments out' })
+    return plain(value, { of, path: [i], parents: new Set() })
   })
 }
 
+/** One value as JSON will carry it, in the same way; `subject` opens the sentence of an error. @throws UsageError */
+export function plainValue(subject: string, value: unknown): unknown {
+  return plain(value, { of: { subject, root: 'value', data: {} }, path: [], parents: new Set() })
+}
+
+/** Whose value it is, for an error's sentence. */
+interface Subject {
+  readonly subject: string
+  readonly root: string
+  readonly data: Readonly<Record<string, unknown>>
+}
+
 interface Place {
-  readonly task: string
+  readonly of: Subject
   readonly path: Path
   readonly parents: Set<object>
 }
@@ -36,7 +49,7 @@ function plain(value: unknown, at: Place): unknown {
     default:
       return refuse({
         ...at,
-        what: typeof value === 'bigint' ? 'a BigInt' : `a ${typeof value}`,
+        what: value === undefined ? 'undefined' : typeof value === 'bigint' ? 'a BigInt' : `a ${typeof value}`,
         cure: 'pass text or a number',
       })
   }
@@ -55,7 +68,7 @@ function plainNumber(value: number, at: Place): number {
 
 function plainObject(value: object, at: Place): unknown {
   if (at.parents.has(value)) return refuse({ ...at, what: 'a cycle', cure: 'pass a tree' })
-  const below = { task: at.task, parents: new Set(at.parents).add(value) }
+  const below = { of: at.of, parents: new Set(at.parents).add(value) }
   if (Array.isArray(value)) return plainArray(value, { ...below, path: at.path })
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== Object.prototype && prototype !== null) {
@@ -93,10 +106,10 @@ function cureFor(value: object): string {
   return 'pass a plain object'
 }
 
-function refuse(at: { task: string; path: Path; what: string; cure: string }): never {
-  const [first, ...rest] = at.path
-  const place = `args[${String(first)}]${rest.map((part) => (typeof part === 'number' ? `[${part}]` : `.${printable(part)}`)).join('')}`
-  throw new UsageError(`task '${at.task}': ${place} is ${at.what}, which JSON would change; ${at.cure}.`, {
-    data: { task: at.task, path: place },
+function refuse({ of, path, what, cure }: { of: Subject; path: Path; what: string; cure: string }): never {
+  const steps = path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${printable(part)}`))
+  const place = `${of.root}${steps.join('')}`
+  throw new UsageError(`${of.subject}: ${place} is ${what}, which JSON would change; ${cure}.`, {
+    data: { ...of.data, path: place },
   })
 }

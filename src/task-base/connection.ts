@@ -4,6 +4,7 @@ import { ServerUnavailable } from '../lock/error.js'
 import type { LockKey } from '../lock/key.js'
 import type { GuardDefinition, LockStore, MessageView } from '../lock/lock-store.js'
 import { ServerClock } from '../lock/server-clock.js'
+import type { SharedStore } from '../lock/shared.js'
 import { watchClock } from './clock-watch.js'
 import { Confirmations } from './confirmation.js'
 import type { Counters } from './counters.js'
@@ -22,6 +23,7 @@ export interface Caller {
   find(id: string, key: LockKey | null): Promise<MessageView>
   readonly listen?: LockStore['listen']
   definition(task: string): Promise<GuardDefinition | null>
+  readonly shared: SharedStore
 }
 
 /** One app's way to its servers. */
@@ -84,6 +86,7 @@ export async function openConnection(
     find: (id, key) => store.find(id, key),
     listen: (topic, look) => store.listen(topic, look),
     definition: remembered((task) => store.definition(task)),
+    shared: store.shared,
     async close() {
       stopSampling()
       await missing.close()

@@ -19,6 +19,7 @@ import { resolveContract } from './lock-store/resolve.js'
 import { revokeContract } from './lock-store/revoke.js'
 import { runContract } from './lock-store/run.js'
 import { type OpenLockStore, type SceneTest, sceneTests } from './lock-store/scene.js'
+import { sharedContract } from './lock-store/shared.js'
 import { sweepContract } from './lock-store/sweep.js'
 
 const PARTS: Readonly<Record<string, (test: SceneTest) => void>> = {
@@ -39,6 +40,7 @@ const PARTS: Readonly<Record<string, (test: SceneTest) => void>> = {
   'history of a key': historyContract,
   'dead letters': deadLetterContract,
   'counted totals': counterTotalsContract,
+  'shared values': sharedContract,
   notices: noticeContract,
   'workers, definitions, destroy': directoryContract,
   'the counter': counterContract,

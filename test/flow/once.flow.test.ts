@@ -105,6 +105,20 @@ for (const [name, startServer] of Object.entries(PLACES)) {
       assert.equal(await result.get({ timeout: '20s' }), 'published')
     })
 
+    it('shares with other children what is kept on the server, and no global', async () => {
+      const calls = [await flow.meet.delay(), await flow.meet.delay()]
+      const ends = await Promise.all(calls.map((call) => call.get({ timeout: '20s' })))
+      assert.deepEqual(
+        ends.map(({ met, shared }) => [met, shared]),
+        [
+          [1, 2],
+          [1, 2],
+        ],
+      )
+      assert.deepEqual(ends.map(({ first }) => first).sort(), [false, true])
+      assert.equal(await app.shared.get('meet.count'), 2)
+    })
+
     it('hands headers to the body after a retry, and those of a parked call after its promotion', async () => {
       const first = await flow.headed.applyAsync([], { headers: { trace: 'first' } })
       const second = await flow.headed.applyAsync([], { headers: { trace: 'é\u0000', tenant: '7' } })

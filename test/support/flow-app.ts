@@ -174,6 +174,20 @@ class Publisher extends Task {
   }
 }
 
+let met = 0
+
+/** Ends once two runs are under way at once, hence in two processes; tells what each of them knows of the other. */
+class Meet extends Task {
+  readonly name = 'meet'
+  async run(): Promise<{ met: number; shared: unknown; first: boolean }> {
+    met += 1
+    const first = await app.shared.compareAndSet('meet.first', undefined, this.request.id, { ttl: '1m' })
+    await app.shared.increment('meet.count')
+    while (((await app.shared.get<number>('meet.count')) ?? 0) < 2) await sleep(20)
+    return { met, shared: await app.shared.get('meet.count'), first }
+  }
+}
+
 export const slow = app.register(Slow)
 export const crashOnce = app.register(CrashOnce)
 export const crashAlways = app.register(CrashAlways)
@@ -190,3 +204,4 @@ export const untilExpired = app.register(UntilExpired)
 export const plain = app.register(Plain)
 export const headed = app.register(Headed)
 export const publisher = app.register(Publisher)
+export const meet = app.register(Meet)

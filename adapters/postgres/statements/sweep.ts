@@ -49,7 +49,7 @@ create function ${s}.take_doubts_v1(p_app text, p_key text, n bigint) returns js
 $$;`
 
 /**
- * Outcomes, events and workers when their time is over; keys after 7 idle days, since their last token must outlive them. The
+ * Outcomes, events, workers and shared values when their time is over; keys after 7 idle days, since their last token must outlive them. The
  * key of a call without a lock has no next token to protect and goes with its outcome.
  */
 export const prune = (s: string): string => `
@@ -83,6 +83,9 @@ begin
       order by k.used_on limit 200 for update skip locked));
   delete from ${s}.worker where app = p_app and seen_at < n - 86400000;
   delete from ${s}.listener where app = p_app and until <= n;
+  delete from ${s}.shared_value v where v.ctid = any (array(
+    select ctid from ${s}.shared_value where app = p_app and expires_at <= n order by expires_at limit 1000
+      for update skip locked));
 end $$;
 
 create function ${s}.is_idle_v1(k ${s}.lock_key) returns boolean language sql stable as $$
