@@ -3,30 +3,28 @@ import type { Duration } from '../lock/duration.js'
 import { createEmitter, type Emitter } from '../lock/emit.js'
 import { UsageError } from '../lock/error.js'
 import type { GuardDefinition } from '../lock/lock-store.js'
-import { suggest } from '../lock/suggest.js'
 import { packageVersion } from '../lock/version.js'
 import { type AppOptions, type AppSettings, readAppName, readAppOptions, readEntryName } from './app-options.js'
 import type { BodyVerdict } from './body.js'
 import { buildMessage, type CallOptions, type CallTarget } from './call.js'
+import { callerAnswer, tellCall } from './call-answer.js'
 import { type Caller, type Connection, openConnection } from './connection.js'
 import { Counters, type Totals, totalsOf } from './counters.js'
 import { DeadLetters } from './dead-letters.js'
 import { DirectUse } from './direct.js'
 import { type Entry, readEntry } from './entry.js'
-import { AlreadyQueued, holderInfo, ParkedFull } from './error.js'
 import type { AppEvents } from './event.js'
 import { type ExecuteRequest, executeTask } from './execute.js'
+import { type FunctionTaskOptions, readFunctionTask } from './function-task.js'
 import { Locks } from './locks.js'
 import type { Message } from './message.js'
-import type { Guard, Once } from './once.js'
 import type { Published } from './publish-guard.js'
 import { createResult, type Result } from './result.js'
 import { type Revocation, type RevokeOptions, revokeCall } from './revoke.js'
 import type { Schedule } from './schedule.js'
 import { Shared } from './shared.js'
-import { subject } from './sweeper.js'
-import { Task } from './task.js'
-import { asGuardDefinition, readTask, readTaskName, type TaskDefinition } from './task-definition.js'
+import type { Task } from './task.js'
+import { asGuardDefinition, guardTold, readTask, readTaskName, type TaskDefinition } from './task-definition.js'
 import type { Args, Checked, Named } from './typed.js'
 
 /** A call for later: what `addPeriodicTask` takes. */
@@ -116,29 +114,10 @@ export class App {
   /** A task made of a function; the request is `currentRequest()`, or `this.request`. */
   task<A extends readonly unknown[], R, const P extends readonly string[] = readonly []>(
     name: string,
-    options: { readonly params?: P; readonly once?: Once<readonly never[], NoInfer<Named<[...A]> | P[number]>> },
+    options: FunctionTaskOptions<P, NoInfer<Named<[...A]> | P[number]>>,
     run: (this: Task, ...args: A) => R,
   ): TaskHandle<A, Awaited<R>> {
-    const { params, once, ...rest } = options
-    for (const field of Object.keys(rest)) {
-      throw new UsageError(`task '${name}' has no option '${field}'${suggest(field, ['params', 'once']) || '.'}`)
-    }
-    class FunctionTask extends Task {
-      readonly name = name
-      run(...args: never[]): unknown {
-        return run.call(this, ...(args as unknown as A))
-      }
-    }
-    const fields = { ...(params === undefined ? {} : { params }), ...(once === undefined ? {} : { once }) }
-    const definition = readTask(
-      class extends FunctionTask {
-        constructor() {
-          super()
-          Object.assign(this, fields)
-        }
-      },
-    )
-    return this.#handle(this.#add(definition))
+    return this.#handle(this.#add(readFunctionTask(name, options, run)))
   }
 
   /**
@@ -285,7 +264,7 @@ export class App {
   /** @internal One call through the publish guard. */
   async publish(message: Message): Promise<Published> {
     const answer = await (await this.#caller()).publish(message)
-    this.#tell(message, answer)
+    tellCall(this.#events, message, answer)
     return answer
   }
 
@@ -330,19 +309,12 @@ export class App {
   async #call<R>(target: CallTarget, args: readonly unknown[], options: CallOptions): Promise<Result<R>> {
     const message = await this.message(target, args, options)
     const answer = await this.publish(message)
-    const { key, label, maxParked } = message.lock
-    if (answer.outcome === 'refused' && answer.full) {
-      throw new ParkedFull({ key, label, holder: holderInfo(answer.holder), maxParked })
-    }
-    if (answer.outcome === 'refused' && message.lock.overlap === 'raise') {
-      throw new AlreadyQueued({ key, label, holder: holderInfo(answer.holder), remainingMs: answer.remainingMs })
-    }
-    return createResult<R>(() => this.#finder(), resultOf(message, answer))
+    return createResult<R>(() => this.#finder(), callerAnswer(message, answer))
   }
 
   async #remoteTarget(name: string): Promise<CallTarget> {
     const definition = await (await this.#caller()).definition(name)
-    const guard = definition && !definition.opaque ? guardOf(definition) : undefined
+    const guard = definition && !definition.opaque ? guardTold(definition) : undefined
     return {
       name,
       params: definition?.params ?? null,
@@ -375,36 +347,4 @@ export class App {
     })
     return openConnection(servers, { resultMs, events: this.#events, counters: this.#counters })
   }
-
-  #tell(message: Message, answer: Published): void {
-    const about = subject(message)
-    if (answer.outcome === 'published') this.#events.emit('call:published', about)
-    for (const id of ('replaced' in answer && answer.replaced) || []) {
-      this.#events.emit('call:replaced', { id, key: about.key, by: message.id })
-    }
-    if (answer.outcome === 'parked') this.#events.emit('call:parked', { ...about, holder: answer.behind })
-    if (answer.outcome === 'coalesced')
-      this.#events.emit('call:coalesced', { ...about, holder: answer.behind, into: answer.into })
-    if (answer.outcome === 'refused')
-      this.#events.emit('call:refused', { ...about, holder: answer.holder, remainingMs: answer.remainingMs })
-  }
-}
-
-function resultOf(message: Message, answer: Published): Parameters<typeof createResult>[1] {
-  const { id } = message
-  const key = message.lock.known ? message.lock.key : null
-  switch (answer.outcome) {
-    case 'parked':
-    case 'coalesced':
-      return { id, key, outcome: answer.outcome, holder: holderInfo(answer.behind) }
-    case 'refused':
-      return { id, key, outcome: 'rejected', holder: holderInfo(answer.holder) }
-    default:
-      return { id, key, outcome: 'published', holder: undefined }
-  }
-}
-
-function guardOf(definition: GuardDefinition): Guard {
-  const { params, defaults, opaque, ...guard } = definition
-  return { ...guard, key: null, overlap: guard.overlap as Guard['overlap'] }
 }

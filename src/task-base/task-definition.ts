@@ -116,3 +116,8 @@ export function asGuardDefinition(task: TaskDefinition, guard: Guard): GuardDefi
   const { params, defaults } = task
   return { ...told, params, defaults, opaque: key !== null }
 }
+
+/** The other way round: the guard that a worker told. */
+export function guardTold({ params, defaults, opaque, ...guard }: GuardDefinition): Guard {
+  return { ...guard, key: null, overlap: guard.overlap as Guard['overlap'] }
+}
