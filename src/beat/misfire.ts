@@ -16,8 +16,6 @@ export interface SlotRequest {
   readonly after: number
   readonly now: number
   readonly catchUp: CatchUp
-  /** How often the entry may still run. Default: without end. */
-  readonly runsLeft?: number
 }
 
 export interface MissedSlots {
@@ -43,14 +41,13 @@ const SPARE_SLOTS = 16
 
 /**
  * What is due after the cursor, or undefined. The slots to run are, of those that are due:
- * the newest `limit` that are at most `windowMs` late (jitter aside); of these the first `runsLeft`. Those before them are missed.
+ * the newest `limit` that are at most `windowMs` late (jitter aside). Those before them are missed.
  *
  * Pure. A grid costs O(limit) after any downtime; anything else at most 10,000 questions to its schedule, and beyond
  * that many slots some 50 × (limit + 16) more.
  */
 export function planSlots(entry: Timetable, request: SlotRequest): SlotPlan | undefined {
-  const { after, now, catchUp, runsLeft = Number.POSITIVE_INFINITY } = request
-  if (runsLeft <= 0) return undefined
+  const { after, now, catchUp } = request
   const until = Math.min(now, (entry.endsAt ?? Number.POSITIVE_INFINITY) - 1)
   // One more to tell the latest that is missed, and one whose jitter is not over.
   const past = lookBack(entry, { after, until }, catchUp.limit + 2)
@@ -58,7 +55,7 @@ export function planSlots(entry: Timetable, request: SlotRequest): SlotPlan | un
   if (due.count === 0) return undefined
   const timely = due.newest.filter((nominal) => !isTooLate(entry, { nominal, now, catchUp }))
   const chosen = timely.slice(Math.max(0, timely.length - catchUp.limit))
-  return { fire: chosen.slice(0, runsLeft), missed: missedBefore(due, chosen.length) }
+  return { fire: chosen, missed: missedBefore(due, chosen.length) }
 }
 
 /** Whether a slot is past its window; one that was claimed in time and left open for hours is dropped by it too. */

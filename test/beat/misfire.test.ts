@@ -38,15 +38,6 @@ describe('slots that came due together', () => {
     assert.deepEqual(minutes({ windowMs: FOREVER, limit: 0 }), { fire: [], missed: [10, 10] })
   })
 
-  it('run only as often as the entry still may, the oldest of the chosen first', () => {
-    const plan = (runsLeft: number) => {
-      const catchUp = { windowMs: FOREVER, limit: 5 }
-      return inMinutes(planSlots(MINUTELY, { after: START, now: START + 9 * MINUTE, catchUp, runsLeft }))
-    }
-    assert.deepEqual(plan(2), { fire: [5, 6], missed: [4, 4] }, 'what comes after its last run is not missed')
-    assert.equal(plan(0), undefined)
-  })
-
   it('lie between start and end', () => {
     const bounded = { ...MINUTELY, startsAt: START + 5 * MINUTE, endsAt: START + 8 * MINUTE }
     const catchUp = { windowMs: FOREVER, limit: 9 }
@@ -76,15 +67,14 @@ describe('slots that came due together', () => {
       spanMs: fc.nat(500_000),
       limit: fc.nat(40),
       windowMs: fc.oneof(fc.constant(FOREVER), fc.nat(600_000)),
-      runsLeft: fc.oneof(fc.constant(FOREVER), fc.nat(20)),
       startsAt: fc.oneof(fc.constant(0), fc.nat(400_000)),
       endsAt: fc.oneof(fc.constant(FOREVER), fc.nat(600_000)),
       jitterMs: fc.oneof(fc.constant(0), fc.nat(8_000)),
     })
-    const property = fc.property(drawn, ({ periodMs, after, spanMs, limit, windowMs, runsLeft, ...bounds }) => {
+    const property = fc.property(drawn, ({ periodMs, after, spanMs, limit, windowMs, ...bounds }) => {
       fc.pre(spanMs / periodMs < 5_000)
       const grid = every(`${periodMs}ms`)
-      const request = { after, now: after + spanMs, catchUp: { limit, windowMs }, runsLeft }
+      const request = { after, now: after + spanMs, catchUp: { limit, windowMs } }
       const counted = { ...timetable(grid), ...bounds }
       const walked = { ...timetable({ next: grid.next }), ...bounds }
       const expected = byFormula(walked, request)
