@@ -1,7 +1,7 @@
-import type { Queue } from 'bullmq'
+import type { JobType, Queue } from 'bullmq'
 import type { EngineState } from '../../src/lock/lock-store.js'
 import type { ConsumeOptions, Consumer, Engine } from '../../src/task-base/engine.js'
-import type { Message } from '../../src/task-base/message.js'
+import { decodeMessage, type Message } from '../../src/task-base/message.js'
 import { type Backend, COMMAND_TIMEOUT_MS, JOB_OPTIONS } from './backend.js'
 import { startConsumer } from './consumer.js'
 import { asBrokerError, asOpeningError, within } from './failure.js'
@@ -47,6 +47,10 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   }
   return engine
 }
+
+/** States of a job that nobody has in hand. */
+const IDLE = ['waiting', 'prioritized', 'delayed'] as const
+const PURGED_AT_ONCE = 100
 
 class BullEngine implements Engine {
   readonly #server: string
@@ -96,6 +100,32 @@ class BullEngine implements Engine {
     })
   }
 
+  async purge(queue: string, ended: (message: Message) => Promise<boolean>): Promise<void> {
+    for (const state of IDLE) await this.#purge(queue, state, ended)
+  }
+
+  /** As many jobs of one state as there are at the start. Others come and go meanwhile: places in the list say nothing. */
+  async #purge(queue: string, state: JobType, ended: (message: Message) => Promise<boolean>): Promise<void> {
+    let left = await this.#ask(queue, async (each) => (await each.getJobCounts(state))[state] ?? 0)
+    const staying = new Set<string>()
+    for (let from = 0; left > 0; ) {
+      const page = await this.#ask(queue, (each) => each.getJobs(state, from, from + PURGED_AT_ONCE - 1, true))
+      if (page.length === 0) return
+      // One that has gone meanwhile is no job any more.
+      const jobs = page.filter((job) => job && !staying.has(job.id ?? ''))
+      if (jobs.length === 0) from += page.length
+      left -= jobs.length
+      const gone: string[] = []
+      await Promise.all(
+        jobs.map(async ({ id = '', data }) => {
+          if (await isEnded(data as JobData, ended)) gone.push(id)
+          else staying.add(id)
+        }),
+      )
+      await this.#ask(queue, (each) => Promise.all(gone.map((id) => each.remove(id))))
+    }
+  }
+
   async destroy(queues: readonly string[]): Promise<void> {
     for (const queue of queues) await this.#ask(queue, (each) => each.obliterate({ force: true }))
   }
@@ -133,4 +163,15 @@ class BullEngine implements Engine {
     this.#queues.set(name, opened)
     return opened
   }
+}
+
+/** What is no message of ours, or of a version that others know, is theirs to judge. */
+async function isEnded(data: JobData, ended: (message: Message) => Promise<boolean>): Promise<boolean> {
+  let message: Message
+  try {
+    message = decodeMessage(data.body)
+  } catch {
+    return false
+  }
+  return ended(message)
 }

@@ -1,5 +1,5 @@
 import type { Consumer, Engine } from '../../src/task-base/engine.js'
-import { encodeMessage } from '../../src/task-base/message.js'
+import { decodeMessage, encodeMessage } from '../../src/task-base/message.js'
 import { queueOf, tellAll } from './broker.js'
 import { MemoryConsumer } from './consumer.js'
 import { brokerOf, type MemoryServer } from './server.js'
@@ -22,6 +22,10 @@ export function openEngine({ server, app }: { server: MemoryServer; app: string 
       return consumer
     },
     counts: async (queue) => queueOf(broker, queue).counts(),
+    purge: async (name, ended) => {
+      const queue = queueOf(broker, name)
+      for (const { id, text } of queue.idle()) if (await ended(decodeMessage(text))) queue.remove(id)
+    },
     destroy: async (queues) => {
       for (const queue of queues) broker.queues.delete(queue)
     },

@@ -85,6 +85,20 @@ export class MemoryQueue {
     return counts
   }
 
+  /** What waits or is delayed. */
+  idle(): readonly { readonly id: string; readonly text: string }[] {
+    this.#wake()
+    return [...this.#entries.values()].filter(({ state }) => state !== 'active')
+  }
+
+  /** Unless somebody has it in hand. */
+  remove(id: string): void {
+    const entry = this.#entries.get(id)
+    if (!entry || entry.state === 'active') return
+    this.#entries.delete(id)
+    for (const list of [this.#waiting, this.#sleeping]) if (list.includes(entry)) list.splice(list.indexOf(entry), 1)
+  }
+
   #inHand(taken: Taken): Entry | undefined {
     const entry = this.#entries.get(taken.id)
     return entry?.state === 'active' && entry.taking === taken.taking ? entry : undefined

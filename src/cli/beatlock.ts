@@ -4,6 +4,7 @@ import { addCallCommand } from './call.js'
 import { addDeadCommands } from './dead.js'
 import { addLocksCommands } from './locks-commands.js'
 import { createProgram, main } from './program.js'
+import { addPurgeCommand } from './purge.js'
 import { addResultCommand } from './result.js'
 import { addRevokeCommand } from './revoke.js'
 import { addScheduleCommands } from './schedule.js'
@@ -18,6 +19,7 @@ addScheduleCommands(program)
 addCallCommand(program)
 addResultCommand(program)
 addRevokeCommand(program)
+addPurgeCommand(program)
 addDeadCommands(program)
 addStatusCommand(program)
 await main(program)

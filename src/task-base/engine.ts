@@ -54,6 +54,11 @@ export interface Engine {
   consume(options: ConsumeOptions): Promise<Consumer>
   /** Waiting, delayed and active messages of a queue. */
   counts(queue: string): Promise<{ readonly waiting: number; readonly delayed: number; readonly active: number }>
+  /**
+   * Shows each message that waits or is delayed by now to `ended`, some at a time, and removes those it answers true for.
+   * One that somebody has in hand by then stays. What nobody can read is passed over.
+   */
+  purge(queue: string, ended: (message: Message) => Promise<boolean>): Promise<void>
   /** Removes these queues with all they hold. For tests and the demo's end. */
   destroy(queues: readonly string[]): Promise<void>
   close(): Promise<void>

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
-import { type App, QueueOnce, Revoked } from '../../src/index.js'
+import { type App, QueueOnce, Revoked, Task } from '../../src/index.js'
 import { App as FreshApp } from '../../src/task-base/app.js'
+import { termsOf } from '../../src/task-base/publish-guard.js'
+import { runCommand } from '../cli/command.js'
 import { startPostgres } from '../support/postgres-server.js'
 import { startRedis } from '../support/redis-server.js'
 import { until } from '../support/until.js'
@@ -26,6 +28,11 @@ class Pair extends QueueOnce {
   run(): void {}
 }
 
+class Plain extends Task {
+  readonly name = 'plain'
+  run(): void {}
+}
+
 /** Deletes the messages of a queue, as somebody may on a page that shows it. */
 async function purge(app: App): Promise<void> {
   await (await app.connection()).servers.engine.destroy(['default'])
@@ -38,14 +45,17 @@ for (const [name, startServer] of Object.entries(PLACES)) {
     let app: App
     let report: ReturnType<typeof register>
     let pair: ReturnType<typeof registerPair>
+    let plain: ReturnType<typeof registerPlain>
     const register = () => app.register(Report)
     const registerPair = () => app.register(Pair)
+    const registerPlain = () => app.register(Plain)
 
     before(async () => {
       server = await startServer()
       app = new FreshApp('shop', { broker: server.url })
       report = register()
       pair = registerPair()
+      plain = registerPlain()
     })
     after(async () => {
       await app?.close()
@@ -80,6 +90,64 @@ for (const [name, startServer] of Object.entries(PLACES)) {
       for await (const row of app.locks.list()) holders.push(row.holder)
       assert.ok(holders.includes(parked.id) && holders.includes(kept.id))
     })
+
+    it('[P10] [P12] `purge` ends what waits, frees its keys and gives parked calls their turn; what runs it leaves alone', async () => {
+      const queue = 'reports'
+      const call = (n: number, options = {}) => report.applyAsync([{ n }], { queue, ...options })
+      const [waiting, later, holder] = [await call(11), await call(12, { countdown: '1h' }), await call(13)]
+      const parked = await call(13, { once: { overlap: 'defer' } })
+      const free = await plain.applyAsync([], { queue })
+      const running = await call(14)
+      await beginsToRun(running.id, 14)
+      const unknown = await app.sendTask('of.nobody', [1], { queue })
+      const others = await report.applyAsync([{ n: 15 }], { queue: 'other' })
+
+      const { code, stdout, stderr } = await runCommand(purging('reports', 'empty', '--yes', '--json'))
+      assert.equal(code, 0, stderr)
+      assert.deepEqual(JSON.parse(stdout), [
+        { app: 'shop', queue, purged: 5, running: 1, promoted: 1 },
+        { app: 'shop', queue: 'empty', purged: 0, running: 0, promoted: 0 },
+      ])
+      for (const result of [waiting, later, holder, free, unknown]) {
+        await assert.rejects(result.get(), (error: Error) => error instanceof Revoked && error.code === 'PURGED')
+      }
+      const { engine } = (await app.connection()).servers
+      const left = [parked, running, waiting, later, holder, free]
+      assert.deepEqual(await Promise.all(left.map(({ id }) => engine.state(queue, id))), [
+        ...['waiting', 'waiting'],
+        ...['absent', 'absent', 'absent', 'absent'],
+      ])
+      assert.deepEqual(
+        [(await call(11)).outcome, (await call(13)).holder?.id, (await call(14)).holder?.id],
+        ['published', parked.id, running.id],
+      )
+      assert.equal(await others.state(), 'PENDING')
+      await until(async () => (await app.totals())['report']?.['purged'] !== undefined, { what: 'its count' })
+    })
+
+    it('`purge` asks before, and refuses where it cannot', async () => {
+      const call = await report.applyAsync([{ n: 21 }], { queue: 'asked' })
+      const { code, stderr } = await runCommand(purging('asked'))
+      assert.deepEqual([code, await call.state()], [2, 'PENDING'])
+      assert.match(stderr, /purge: there is no terminal to ask on; add --yes/)
+      const forced = await runCommand(purging('asked', '--force'))
+      assert.deepEqual([forced.code, forced.stdout], [0, 'asked: 1 message was purged\n'])
+      assert.match((await runCommand(purging('a b', '--yes'))).stderr, /purge: queue must be a name .*"a b"/)
+    })
+
+    const purging = (...args: string[]) => ['--app', 'shop', '--broker', server.url, 'purge', ...args]
+
+    /** As a worker does that has just been given it. */
+    async function beginsToRun(messageId: string, n: number): Promise<void> {
+      const { store } = await app.connection()
+      const message = await app.message(await app.targetOf('report'), [{ n }], { id: messageId, queue: 'reports' })
+      const ref = { key: message.lock.key, messageId, round: 0, publishedAt: message.publishedAt }
+      const by = { owner: 'o1', worker: 'w1', barrier: 'none', slot: 0, maxDeliveries: 3, minRunMs: 0 } as const
+      const times = { publishLeaseMs: 1_000, resultMs: 60_000, lockDelayMs: 0, leaseMs: 60_000 }
+      const terms = termsOf(message)
+      const answer = await store.advance({ ...ref, ...by, ...times, terms, to: 'running', whenHeld: 'wait' })
+      assert.equal(answer.outcome, 'granted')
+    }
 
     it('[P10] finds a purged one of several holders behind another that keeps its place', async () => {
       const kept = await pair.applyAsync([], { queue: 'other' })

@@ -48,6 +48,36 @@ export function lookContract(test: EngineTest): void {
     assert.deepEqual(await scene.engine.counts(queue), { waiting: 0, delayed: 1, active: 0 })
   })
 
+  test('a purge shows what waits or is delayed, removes what it may, and nothing that somebody has in hand', async (scene) => {
+    const queue = scene.queue('default')
+    const many = Array.from({ length: 250 }, (_, at) => `many-${at}`)
+    for (const id of ['held', ...many]) await scene.publish(id)
+    await scene.publish('low', { priority: 9 })
+    await scene.publish('later', { delayMs: 60_000 })
+    await scene.publish('round', { round: 2 })
+    await scene.publish('elsewhere', { queue: scene.queue('other') })
+    const verdict = gate<Verdict>()
+    const { consumer, seen } = await scene.watch(() => verdict.opened)
+    await eventually('the delivery', () => seen.ids.length === 1)
+    const pausing = consumer.pause()
+    const shown: string[] = []
+    await scene.engine.purge(queue, async ({ id }) => {
+      shown.push(id)
+      // As a parked call that gets its turn meanwhile.
+      if (id === 'many-7') await scene.publish('new', { head: true })
+      return !['many-3', 'new'].includes(id)
+    })
+    const expected = [...many, 'low', 'later', 'round'].sort()
+    assert.deepEqual(shown.filter((id) => id !== 'new').sort(), expected)
+    assert.deepEqual(await scene.engine.counts(queue), { waiting: 2, delayed: 0, active: 1 })
+    assert.equal(await scene.engine.state(queue, 'many-3'), 'waiting')
+    assert.equal(await scene.engine.state(queue, 'round', 2), 'absent')
+    assert.equal(await scene.engine.state(scene.queue('other'), 'elsewhere'), 'waiting')
+    verdict.open(ACK)
+    await pausing
+    await eventually('the acknowledgement', () => seen.acknowledged.length === 1)
+  })
+
   test('destroy removes the named queues with all they hold, and no other', async (scene) => {
     const queue = scene.queue('default')
     const other = scene.queue('other')
