@@ -3,6 +3,7 @@ import { UsageError } from '../lock/error.js'
 import { printable } from '../lock/printable.js'
 import { attemptOf, type BodyVerdict } from './body.js'
 import { MAX_PAYLOAD_BYTES } from './call.js'
+import { errorText } from './carried-error.js'
 import { decodeMessage, type Message } from './message.js'
 import { RetryRequested, requests, type TaskRequest } from './task.js'
 import type { TaskDefinition } from './task-definition.js'
@@ -72,12 +73,4 @@ function retryOf(error: RetryRequested): BodyVerdict {
   } catch (bad) {
     return { end: 'threw', error: errorText(bad) }
   }
-}
-
-/** An error as it travels. */
-export function errorText(error: unknown): string {
-  if (!(error instanceof Error)) return JSON.stringify({ name: 'Error', message: String(error) })
-  const { name, message, stack } = error
-  const code = (error as { code?: unknown }).code
-  return JSON.stringify({ name, message, stack, ...(typeof code === 'string' ? { code } : {}) })
 }

@@ -2,6 +2,7 @@ import { Doorbell } from '../lock/doorbell.js'
 import { type Duration, parseDuration } from '../lock/duration.js'
 import type { LockKey } from '../lock/key.js'
 import type { LockStore, MessageView, OutcomeRecord } from '../lock/lock-store.js'
+import { carriedError } from './carried-error.js'
 import { type HolderInfo, Rejected, ResultTimeout, Revoked, TaskFailed } from './error.js'
 
 /** Celery's words for where a call stands. */
@@ -118,7 +119,11 @@ export function resultValue<R>(ended: OutcomeRecord): R {
       return (ended.result === null ? undefined : JSON.parse(ended.result)) as R
     case 'failed':
     case 'lock_lost':
-      throw new TaskFailed(ended.messageId, ended.code ?? 'TASK_ERROR', carriedError(ended.error))
+      throw new TaskFailed(
+        ended.messageId,
+        ended.code ?? 'TASK_ERROR',
+        ended.error === null ? undefined : carriedError(ended.error),
+      )
     case 'skipped':
       throw new Rejected(
         ended.messageId,
@@ -127,14 +132,4 @@ export function resultValue<R>(ended: OutcomeRecord): R {
     default:
       throw new Revoked(ended.messageId, ended.code ?? ended.outcome.toUpperCase())
   }
-}
-
-/** The task's error as far as it could travel: name, message and stack. */
-function carriedError(text: string | null): Error | undefined {
-  if (text === null) return undefined
-  const carried = JSON.parse(text) as { name?: string; message?: string; stack?: string }
-  const error = new Error(carried.message ?? '')
-  error.name = carried.name ?? 'Error'
-  if (carried.stack !== undefined) error.stack = carried.stack
-  return error
 }

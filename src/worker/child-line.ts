@@ -1,4 +1,5 @@
 import type { BodyRequest, BodyVerdict } from '../task-base/body.js'
+import type { CarriedError } from '../task-base/carried-error.js'
 import type { AbortReason } from './pool.js'
 
 /** What a child is told first. It travels by IPC, never on a command line: it may hold passwords. */
@@ -22,28 +23,13 @@ export type ParentLine =
   | { readonly do: 'run'; readonly file: string }
   | { readonly do: 'abort'; readonly runId: string; readonly why: AbortReason }
   | { readonly do: 'answer'; readonly id: number; readonly value: unknown }
-  | { readonly do: 'answer'; readonly id: number; readonly error: WireError }
+  | { readonly do: 'answer'; readonly id: number; readonly error: CarriedError }
   | { readonly do: 'stop' }
 
 /** From child to parent. */
 export type ChildLine =
   | { readonly say: 'ready' }
-  | { readonly say: 'failed'; readonly error: WireError }
+  | { readonly say: 'failed'; readonly error: CarriedError }
   | { readonly say: 'end'; readonly runId: string; readonly verdict: BodyVerdict }
   | { readonly say: 'end'; readonly runId: string; readonly file: string }
   | { readonly say: 'ask'; readonly id: number; readonly call: unknown }
-
-/** An error as JSON. */
-export interface WireError {
-  readonly name: string
-  readonly message: string
-  readonly stack?: string
-  readonly code?: string
-}
-
-export function asWireError(thrown: unknown): WireError {
-  if (!(thrown instanceof Error)) return { name: 'Error', message: String(thrown) }
-  const { name, message, stack } = thrown
-  const { code } = thrown as { code?: unknown }
-  return { name, message, ...(stack !== undefined && { stack }), ...(typeof code === 'string' && { code }) }
-}

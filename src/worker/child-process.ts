@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import { monotonicNs } from '../lock/trust.js'
 import type { BodyVerdict } from '../task-base/body.js'
+import { errorText, packError, unpackError } from '../task-base/carried-error.js'
 import { LockLost, SoftTimeLimitExceeded, stoppedByLoss } from '../task-base/error.js'
 import { writeBodyLine } from './body-log.js'
-import { asWireError, type ChildLine, type ChildStart, type ParentLine, type WireBody } from './child-line.js'
+import type { ChildLine, ChildStart, ParentLine, WireBody } from './child-line.js'
 import { armDeadMan, type DeadMan } from './dead-man.js'
 import type { AbortReason } from './pool.js'
 import { killGroup } from './process-group.js'
@@ -48,7 +49,7 @@ async function start(line: ChildStart): Promise<void> {
     child = started
     tell({ say: 'ready' })
   } catch (error) {
-    process.send?.({ say: 'failed', error: asWireError(error) } satisfies ChildLine, () => process.exit(1))
+    process.send?.({ say: 'failed', error: packError(error) } satisfies ChildLine, () => process.exit(1))
   }
 }
 
@@ -75,7 +76,7 @@ async function execute({ runner, deadMan }: Child, body: WireBody, signal: Abort
   try {
     return await runner.run({ message, token, deliveries, retries, remainingMs, signal, log: writeBodyLine })
   } catch (error) {
-    return { end: 'threw', error: JSON.stringify(asWireError(error)) }
+    return { end: 'threw', error: errorText(error) }
   }
 }
 
@@ -116,7 +117,7 @@ function ask(call: unknown): Promise<unknown> {
 function settleQuestion(line: Extract<ParentLine, { do: 'answer' }>): void {
   const question = questions.get(line.id)
   questions.delete(line.id)
-  if ('error' in line) question?.reject(Object.assign(new Error(line.error.message), line.error))
+  if ('error' in line) question?.reject(unpackError(line.error))
   else question?.resolve(line.value)
 }
 

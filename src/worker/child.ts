@@ -8,7 +8,8 @@ import { BeatlockError } from '../lock/error.js'
 import type { Feed } from '../lock/keeper.js'
 import { monotonicNs } from '../lock/trust.js'
 import type { BodyEnd, BodyRequest, BodyVerdict, KillReason } from '../task-base/body.js'
-import { asWireError, type ChildLine, type ParentLine } from './child-line.js'
+import { errorText, packError } from '../task-base/carried-error.js'
+import type { ChildLine, ParentLine } from './child-line.js'
 import { followErrors } from './child-stderr.js'
 import type { AbortReason } from './pool.js'
 import { groupEnded, killGroup } from './process-group.js'
@@ -144,7 +145,7 @@ export class Child {
       await spill(this.#file('in'), wire)
       this.#tell({ do: 'run', file: this.#file('in') })
     } catch (error) {
-      this.#running?.end({ end: 'threw', error: JSON.stringify(asWireError(error)) })
+      this.#running?.end({ end: 'threw', error: errorText(error) })
     }
   }
 
@@ -162,7 +163,7 @@ export class Child {
     try {
       running.end(await takeSpilled<BodyVerdict>(file))
     } catch (error) {
-      running.end({ end: 'threw', error: JSON.stringify(asWireError(error)) })
+      running.end({ end: 'threw', error: errorText(error) })
     }
   }
 
@@ -170,7 +171,7 @@ export class Child {
     try {
       this.#tell({ do: 'answer', id, value: (await this.#options.onAsk(call)) ?? null })
     } catch (error) {
-      this.#tell({ do: 'answer', id, error: asWireError(error) })
+      this.#tell({ do: 'answer', id, error: packError(error) })
     }
   }
 

@@ -2,6 +2,7 @@ import type { App } from '../../src/index.js'
 import { UsageError } from '../../src/lock/error.js'
 import { suggest } from '../../src/lock/suggest.js'
 import type { BodyRequest, BodyVerdict } from '../../src/task-base/body.js'
+import { carriedError } from '../../src/task-base/carried-error.js'
 import type { Connection } from '../../src/task-base/connection.js'
 import { type HolderInfo, holderInfo } from '../../src/task-base/error.js'
 import type { Message } from '../../src/task-base/message.js'
@@ -150,20 +151,10 @@ function outcomeOf<R>(verdict: BodyVerdict): TaskOutcome<R> {
     case 'returned':
       return { outcome: 'ran', value: (verdict.result === null ? undefined : JSON.parse(verdict.result)) as R }
     case 'threw':
-      return { outcome: 'failed', error: errorOf(verdict.error) }
+      return { outcome: 'failed', error: carriedError(verdict.error) }
     case 'retry': {
-      const error = verdict.error === null ? null : errorOf(verdict.error)
+      const error = verdict.error === null ? null : carriedError(verdict.error)
       return { outcome: 'retried', countdownMs: verdict.countdownMs, error }
     }
   }
-}
-
-function errorOf(text: string): Error {
-  const { name, message, stack, code } = JSON.parse(text) as {
-    name: string
-    message: string
-    stack?: string
-    code?: string
-  }
-  return Object.assign(new Error(message), { name, ...(stack ? { stack } : {}), ...(code ? { code } : {}) })
 }
