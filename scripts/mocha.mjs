@@ -1,32 +1,29 @@
 // One mocha process for one set of test files, its counts told to us. No dependency of its own.
 import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { root } from './setup.mjs'
 
 /** A test process that lives on after its last test holds something that a test left behind. */
 const LEAK_MS = 10_000
+const ALL = 'dist/test/**/*.test.js'
 
 /**
- * One process, one test after the other; it has to end by itself. `spec` stands for that of .mocharc.json; a run that
- * takes longer than `limitMs` is killed and counts as one failure more. With `later` it prints when it has ended.
+ * One process, one test after the other; it has to end by itself. A run that takes longer than `limitMs` is killed and
+ * counts as one failure more.
  *
  * @returns {Promise<{ passed: number, failed: number }>}
  */
-export async function runMocha({ args = [], spec, env = {}, limitMs, later = false }) {
+export async function runMocha({ args = [], spec = [ALL], env = {}, limitMs }) {
   // Mocha would run the node options of its own configuration in a grandchild, which could tell us nothing.
   const config = JSON.parse(readFileSync(join(root, '.mocharc.json'), 'utf8'))
   const options = ['--no-config', '--timeout', config.timeout, '--reporter', 'scripts/reporter.cjs', ...args]
-  const mocha = fork('node_modules/mocha/bin/mocha.js', [...options, ...(spec ?? config.spec)], {
+  const mocha = fork('node_modules/mocha/bin/mocha.js', [...options, ...spec], {
     cwd: root,
     env: { ...process.env, ...env },
     execArgv: config['node-option'].map((flag) => `--${flag}`),
-    stdio: later ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'inherit', 'inherit', 'ipc'],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
-  const printed = []
-  for (const stream of [mocha.stdout, mocha.stderr]) stream?.on('data', (chunk) => printed.push(chunk))
   const kill = () => mocha.kill('SIGKILL')
   process.once('exit', kill)
   let counts = { passed: 0, failed: 0 }
@@ -48,10 +45,6 @@ export async function runMocha({ args = [], spec, env = {}, limitMs, later = fal
   const { code, signal } = await new Promise((resolve) => {
     mocha.on('exit', (code, signal) => resolve({ code, signal }))
   })
-  // What it printed last may still be in the pipe; a process that a test left behind may keep that open.
-  if (later) await Promise.race([once(mocha, 'close'), sleep(1_000)])
-  for (const stream of [mocha.stdout, mocha.stderr]) stream?.destroy()
-  process.stdout.write(Buffer.concat(printed))
   process.off('exit', kill)
   clearTimeout(leak)
   clearTimeout(limit)
