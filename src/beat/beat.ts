@@ -7,7 +7,7 @@ import type { Entry } from '../task-base/entry.js'
 import { startSweeper } from '../task-base/sweeper.js'
 import type { BeatEvents } from './event.js'
 import type { BeatHealth } from './health.js'
-import { mergeConfig } from './merge.js'
+import { merging } from './merge.js'
 import { Scheduler } from './scheduler.js'
 import { BeatService } from './service.js'
 import { nextSlot } from './slot.js'
@@ -104,7 +104,7 @@ function schedulerOf(
   return new Scheduler<Entry>({
     store,
     merge: () =>
-      mergeConfig(
+      merging(
         store,
         config.map(({ put }) => put),
       ),

@@ -2,9 +2,9 @@ import { hasCode, UsageError } from '../lock/error.js'
 import type { App } from '../task-base/app.js'
 import { readEntryName } from '../task-base/app-options.js'
 import { type Entry, readEntry } from '../task-base/entry.js'
+import { allRows } from './changed-rows.js'
 import type { BeatEntry } from './entry.js'
 import { type EntrySpec, entryOf, scheduleText, specOf, specText } from './entry-spec.js'
-import { allRows } from './merge.js'
 import type {
   Alteration,
   BeatRow,

@@ -1,10 +1,12 @@
 import { Attending, type AttendingOptions } from './attending.js'
+import { changedPages } from './changed-rows.js'
 import { ClockWatch } from './clock-watch.js'
 import { DueQueue } from './due-queue.js'
 import type { BeatEntry, Fire } from './entry.js'
 import type { BeatEvents, EmitBeat } from './event.js'
 import { type BeatHealth, WELL_MS } from './health.js'
 import { inParallel } from './in-parallel.js'
+import type { Merging } from './merge.js'
 import { CATCH_UP_LATEST, isTooLate, type MissedSlots, planSlots, type SlotPlan } from './misfire.js'
 import type { Claim, Dropped, EntryRow, ReserveAnswer, ScheduleStore } from './schedule-store.js'
 import { dueAt } from './slot.js'
@@ -17,7 +19,7 @@ export interface SchedulerOptions<Payload> {
   /** What a stored entry means here; undefined: its code is elsewhere, and another beat's. @throws UsageError */
   readonly entryOf: (row: EntryRow) => BeatEntry<Payload> | undefined
   /** Brings what the configuration says into the store; done at the start, and after a store has lost its data. */
-  readonly merge?: () => Promise<void>
+  readonly merge?: () => Merging
   readonly fire: Fire<Payload>
   /** Whether the run of a message has failed for good; asked for entries that pause on a failure. */
   readonly failed?: (messageId: string) => Promise<boolean>
@@ -46,8 +48,6 @@ const CLAIM_MS = 10_000
 /** Nothing is sent in the last part of a claim: what is sent must arrive before it ends. */
 const MARGIN_MS = 1_000
 const PARALLEL_SLOTS = 50
-/** Entries that one request reads. */
-const PAGE = 2_000
 /** How long an entry rests whose schedule or store row cannot be used. */
 const ENTRY_RETRY_MS = 30_000
 
@@ -86,8 +86,10 @@ export class Scheduler<Payload> {
   async start(): Promise<void> {
     const sentAt = this.#monotonic()
     this.#clock.note(await this.#options.store.now(), sentAt)
-    await this.#options.merge?.()
-    await this.#reload()
+    const merging = this.#options.merge?.()
+    await this.#reload((row) => merging?.keeps(row) ?? true)
+    await merging?.write()
+    if (merging) await this.#refresh()
   }
 
   /** Hands over at once. */
@@ -144,23 +146,22 @@ export class Scheduler<Payload> {
     else if (seen.revision !== this.#seen) await this.#refresh()
   }
 
-  async #reload(): Promise<void> {
+  /** Reads everything anew, but for rows that are about to be written. */
+  async #reload(stays: (row: EntryRow) => boolean = () => true): Promise<void> {
     this.#seen = 0
     const known = new Set(this.#standings.keys())
-    await this.#refresh((name) => known.delete(name))
+    await this.#refresh((row) => {
+      known.delete(row.name)
+      return stays(row)
+    })
     for (const name of known) this.#drop(name)
   }
 
   /** Takes in what has changed: as many entries as changed, whatever there are. */
-  async #refresh(saw: (name: string) => void = () => {}): Promise<void> {
-    for (;;) {
-      const { revision, rows } = await this.#options.store.changes(this.#seen, PAGE)
-      for (const row of rows) {
-        this.#take(row)
-        saw(row.name)
-      }
-      this.#seen = rows.at(-1)?.revision ?? revision
-      if (rows.length === 0 || this.#seen >= revision) return
+  async #refresh(wanted: (row: EntryRow) => boolean = () => true): Promise<void> {
+    for await (const { rows, revision } of changedPages(this.#options.store, this.#seen)) {
+      for (const row of rows) if (wanted(row)) this.#take(row)
+      this.#seen = revision
     }
   }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { openMemory } from '../../adapters/memory/index.js'
-import { mergeConfig } from '../../src/beat/merge.js'
+import { mergeConfig, merging } from '../../src/beat/merge.js'
 import { fireThrough, readingRows, readTimetable } from '../../src/beat/timetable.js'
 import { App, type EntryInfo, Task, timetable } from '../../src/index.js'
 
@@ -28,6 +28,24 @@ describe('the configuration of an app in the store', () => {
     const { revision } = await store.changes(0, 1)
     await mergeConfig(store, [put('a', 'a1'), put('b', 'b2', '{"new":1}')])
     assert.equal((await store.changes(0, 1)).revision, revision, 'the second time there is nothing to do')
+  })
+
+  it('keeps an entry that somebody changes while the merge reads, and drops one that somebody else made anew', async () => {
+    const { scheduleStore: store } = openMemory({ app: 'shop' })
+    const show = async (name: string) =>
+      (await store.changes(0, 9)).rows.find((row) => row.name === name) ?? assert.fail()
+    await mergeConfig(store, [put('a', 'a1'), put('b', 'b1')])
+    const merge = merging(store, [put('a', 'a1')])
+    assert.equal(merge.keeps(await show('a')), true)
+    assert.equal(merge.keeps(await show('b')), false)
+    await store.alter('a', { to: 'disabled' })
+    assert.equal(merge.keeps(await show('a')), true)
+    await store.alter('b', { to: 'removed', config: null })
+    assert.equal(merge.keeps(await show('b')), true)
+    await store.put([put('b', null)], 'add')
+    await merge.write()
+    assert.equal((await store.show('a'))?.state, 'disabled')
+    assert.equal((await store.show('b'))?.state, 'active')
   })
 
   it('is served by its own objects, functions too; by an app without them it is left alone', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { Fire } from '../../src/beat/entry.js'
 import { every } from '../../src/beat/every.js'
+import { merging } from '../../src/beat/merge.js'
 import type { Scheduler } from '../../src/beat/scheduler.js'
 import { slotId } from '../../src/beat/slot-id.js'
 import { BrokerUnavailable, StoreUnavailable } from '../../src/lock/error.js'
@@ -220,7 +221,7 @@ describe('entries at run time', () => {
 
   it('merges the configuration anew when the store has lost its data', async () => {
     const bench = new BeatBench()
-    const merge = async () => void (await bench.store.put([putOf('rollup')], 'merge'))
+    const merge = () => merging(bench.store, [{ ...putOf('rollup'), config: 'r1' }])
     const store = { ...bench.leaderless }
     const beat = await bench.beat([ROLLUP], { ...POLL, merge, store })
     await bench.store.alter('rollup', { to: 'disabled' })

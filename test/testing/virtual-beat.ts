@@ -3,7 +3,7 @@ import { memoryServer } from '../../adapters/memory/server.js'
 import type { FireAnswer } from '../../src/beat/entry.js'
 import type { BeatEvents } from '../../src/beat/event.js'
 import { readInstant } from '../../src/beat/instant.js'
-import { mergeConfig } from '../../src/beat/merge.js'
+import { merging } from '../../src/beat/merge.js'
 import { Scheduler } from '../../src/beat/scheduler.js'
 import { readingRows, readTimetable } from '../../src/beat/timetable.js'
 import type { App, Duration, Entry } from '../../src/index.js'
@@ -68,7 +68,7 @@ export async function virtualBeat(app: App, options: VirtualBeatOptions): Promis
   const scheduler = new Scheduler<Entry>({
     store,
     merge: () =>
-      mergeConfig(
+      merging(
         store,
         config.map(({ put }) => put),
       ),
