@@ -13,6 +13,7 @@ import { requeue } from '../../src/lock/transition/requeue.js'
 import { resolve, sweep } from '../../src/lock/transition/resolve.js'
 import { revoke } from '../../src/lock/transition/revoke.js'
 import { run } from '../../src/lock/transition/run.js'
+import { memoryCommands } from './commands.js'
 import { memoryCounters } from './counters.js'
 import { memoryDeadLetters } from './dead-letters.js'
 import { viewMessage, viewRecord, viewRows } from './lock-view.js'
@@ -89,6 +90,7 @@ export function openLockStore({ server, app }: { server: MemoryServer; app: stri
     },
     definition: async (task) => locks().definitions.get(task) ?? null,
     dead: memoryDeadLetters(server, app),
+    commands: memoryCommands(server, app),
     counts: memoryCounters(server, app),
     shared: memoryShared(server, app),
     destroy: async () => void server.apps.delete(app),

@@ -1,4 +1,5 @@
 import { EntryBook } from '../../src/beat/entry-book.js'
+import type { CommandBox } from '../../src/lock/command.js'
 import type { Count } from '../../src/lock/counter.js'
 import { type DeadLetterBox, emptyBox } from '../../src/lock/dead-letter.js'
 import type { LockKey } from '../../src/lock/key.js'
@@ -14,6 +15,7 @@ export interface AppLocks {
   readonly workers: Map<string, WorkerRow>
   readonly definitions: Map<string, GuardDefinition>
   readonly dead: DeadLetterBox
+  readonly commands: CommandBox
   /** By task and name. */
   readonly counts: Map<string, Count>
   /** When each request was counted. */
@@ -63,6 +65,7 @@ export function locksOf(server: MemoryServer, app: string): AppLocks {
     workers: new Map(),
     definitions: new Map(),
     dead: emptyBox(),
+    commands: new Map(),
     counts: new Map(),
     countRequests: new Map(),
     shared: new Map(),

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { acquire } from './statements/acquire.js'
 import { clear } from './statements/clear.js'
+import { command } from './statements/command.js'
 import { confirm } from './statements/confirm.js'
 import { counter } from './statements/counter.js'
 import { deadLetter } from './statements/dead-letter.js'
@@ -31,19 +32,20 @@ import { tablesV4 } from './statements/tables-v4.js'
 import { tablesV5 } from './statements/tables-v5.js'
 import { tablesV6 } from './statements/tables-v6.js'
 import { tablesV7 } from './statements/tables-v7.js'
+import { tablesV8 } from './statements/tables-v8.js'
 import { views } from './statements/views.js'
 
 /**
  * The tables' versions, each made from the one before: only ever appended to. Whatever a process of an earlier release
  * must not work beside belongs to a new version, also where only functions change.
  */
-const TABLES = [tables, tablesV2, tablesV3, tablesV4, tablesV5, tablesV6, tablesV7]
+const TABLES = [tables, tablesV2, tablesV3, tablesV4, tablesV5, tablesV6, tablesV7, tablesV8]
 
 /** In the order in which they name each other: functions in plain SQL are checked when they are made. */
 const FUNCTIONS = [
   ...[clock, lockKey, barrierId, mode, views, notify, recordOutcome, hold, history, settle, promotions, displace],
   ...[acquire, park, run, start, requeue, release, confirm, renew, prune, sweep, resolve, clear, revoke, reopen, list],
-  ...[deadLetter, counter, shared],
+  ...[deadLetter, counter, shared, command],
   ...[entryRow, changeEntry, changedEntries, reserve, decide, together, attend],
 ]
 

@@ -10,6 +10,7 @@ import type {
   RunStep,
   WorkerRow,
 } from '../../src/lock/lock-store.js'
+import { postgresCommands } from './commands.js'
 import { postgresCounters } from './counters.js'
 import { type Database, openDatabase } from './database.js'
 import { postgresDeadLetters } from './dead-letters.js'
@@ -71,6 +72,7 @@ export async function openLockStore(options: PostgresOptions): Promise<LockStore
       return row ? (JSON.parse(row.definition) as GuardDefinition) : null
     },
     dead: postgresDeadLetters(db, app),
+    commands: postgresCommands(db, app),
     counts: postgresCounters(db, app),
     shared: postgresShared(db, app),
     destroy: async () => void (await db.run(destroyLocks(s), [app])),

@@ -15,6 +15,7 @@ import type {
 } from '../../src/lock/lock-store.js'
 import { MISSING_MS } from '../../src/lock/record.js'
 import { refArguments, scriptOn, termsArguments } from './argument.js'
+import { redisCommands } from './commands.js'
 import { Connection, type RedisOptions, type Request } from './connection.js'
 import { redisCounters } from './counters.js'
 import { redisDeadLetters } from './dead-letters.js'
@@ -104,6 +105,7 @@ function lockStoreOn(connection: Connection, app: string, notices: Notices): Loc
       return text === null ? null : (JSON.parse(String(text)) as GuardDefinition)
     },
     dead: redisDeadLetters(connection, app),
+    commands: redisCommands(connection, app),
     counts: redisCounters(connection, app),
     shared: redisShared(connection, app),
     destroy: () => forgetApp(connection, app, 'lock'),

@@ -1,3 +1,4 @@
+import type { CommandStore } from './command.js'
 import type { CounterStore } from './counter.js'
 import type { DeadLetterStore } from './dead-letter.js'
 import type { LockKey } from './key.js'
@@ -500,9 +501,10 @@ export interface LockStore {
   define(definitions: Readonly<Record<string, GuardDefinition | null>>): Promise<void>
   definition(task: string): Promise<GuardDefinition | null>
   readonly dead: DeadLetterStore
+  readonly commands: CommandStore
   readonly counts: CounterStore
   readonly shared: SharedStore
-  /** Forgets everything of this app: locks, parked calls, outcomes, definitions, dead letters, counters, shared values. For tests and the demo's end. */
+  /** Forgets everything of this app: locks, parked calls, outcomes, definitions, dead letters, commands, counters, shared values. For tests and the demo's end. */
   destroy(): Promise<void>
   close(): Promise<void>
 }

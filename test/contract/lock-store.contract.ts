@@ -1,6 +1,7 @@
 import type { TestKit } from './kit.js'
 import { acquireContract } from './lock-store/acquire.js'
 import { clearContract } from './lock-store/clear.js'
+import { commandContract } from './lock-store/command.js'
 import { counterContract } from './lock-store/counter.js'
 import { counterTotalsContract } from './lock-store/counter-totals.js'
 import { deadLetterContract } from './lock-store/dead-letter.js'
@@ -41,6 +42,7 @@ const PARTS: Readonly<Record<string, (test: SceneTest) => void>> = {
   'dead letters': deadLetterContract,
   'counted totals': counterTotalsContract,
   'shared values': sharedContract,
+  commands: commandContract,
   notices: noticeContract,
   'workers, definitions, destroy': directoryContract,
   'the counter': counterContract,

@@ -49,8 +49,8 @@ create function ${s}.take_doubts_v1(p_app text, p_key text, n bigint) returns js
 $$;`
 
 /**
- * Outcomes, events, workers and shared values when their time is over; keys after 7 idle days, since their last token must outlive them. The
- * key of a call without a lock has no next token to protect and goes with its outcome.
+ * Outcomes, events, workers, commands and shared values when their time is over; keys after 7 idle days, since their last
+ * token must outlive them. The key of a call without a lock has no next token to protect and goes with its outcome.
  */
 export const prune = (s: string): string => `
 create function ${s}.prune_v1(p_app text, n bigint) returns void language plpgsql as $$
@@ -86,6 +86,7 @@ begin
   delete from ${s}.shared_value v where v.ctid = any (array(
     select ctid from ${s}.shared_value where app = p_app and expires_at <= n order by expires_at limit 1000
       for update skip locked));
+  delete from ${s}.command where app = p_app and ends_at <= n;
 end $$;
 
 create function ${s}.is_idle_v1(k ${s}.lock_key) returns boolean language sql stable as $$
