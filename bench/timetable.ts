@@ -5,6 +5,7 @@ import { openScheduleStore as openFile } from '../adapters/file/index.js'
 import { memoryServer, openMemory } from '../adapters/memory/index.js'
 import { openScheduleStore as openOnPostgres } from '../adapters/postgres/index.js'
 import { openScheduleStore as openOnRedis } from '../adapters/redis/index.js'
+import { putOver } from '../src/beat/changeover.js'
 import type { BeatEvents } from '../src/beat/event.js'
 import { mergeConfig } from '../src/beat/merge.js'
 import type { EntryPut, ScheduleStore } from '../src/beat/schedule-store.js'
@@ -63,7 +64,12 @@ async function large(store: ScheduleStore, name: string): Promise<Line[]> {
   globalThis.gc?.()
   const bytes = Math.round((process.memoryUsage().heapUsed - before) / ENTRIES)
   const idle = await times(() => scheduler.tick(), 2_000)
-  const changes = await times(() => store.put([{ ...putOf(700), spec: putOf(701).spec }], 'change'), 200)
+  const change = {
+    how: 'change',
+    make: () => ({ ...putOf(700), spec: putOf(701).spec }),
+    ruleOf: () => undefined,
+  } as const
+  const changes = await times(() => putOver(store, putOf(700).name, change), 200)
   await scheduler.stop()
   await store.destroy()
   await store.close()

@@ -91,10 +91,15 @@ async function putAll(entries: readonly EntryPut[], how: PutHow, ask: Ask): Prom
   const outcomes: PutOutcome[] = []
   for (let from = 0; from < entries.length; from += AT_ONCE) {
     const batch = entries.slice(from, from + AT_ONCE)
-    const args = batch.flatMap(({ name, spec, config, maxRuns }) => [name, spec, config, maxRuns])
-    outcomes.push(...(fieldsOf(await ask(PUT, how, ...args)) as PutOutcome[]))
+    outcomes.push(...(fieldsOf(await ask(PUT, how, ...batch.flatMap(putArgs))) as PutOutcome[]))
   }
   return outcomes
+}
+
+function putArgs({ name, spec, config, maxRuns, over }: EntryPut): (string | number | null)[] {
+  const { revision = null, from = null, at = null, due = null, dropped = [] } = over ?? {}
+  const drops = dropsOf(dropped)
+  return [name, spec, config, maxRuns, revision, from, at, due, drops.length, ...drops]
 }
 
 function argumentOf(alteration: Alteration): string | null {

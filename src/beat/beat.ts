@@ -12,7 +12,7 @@ import { Scheduler } from './scheduler.js'
 import { BeatService } from './service.js'
 import { nextSlot } from './slot.js'
 import { StoreClock } from './store-clock.js'
-import { type ConfigLine, fireThrough, readingRows, readTimetable, shownOverlap } from './timetable.js'
+import { type ConfigLine, fireThrough, readingRows, readTimetable, ruleReader, shownOverlap } from './timetable.js'
 
 export interface BeatInfo {
   readonly broker: string
@@ -107,6 +107,7 @@ function schedulerOf(
       merging(
         store,
         config.map(({ put }) => put),
+        ruleReader(app),
       ),
     entryOf: readingRows(app, config),
     fire: fireThrough(app),

@@ -8,6 +8,7 @@ import {
   type Dropped,
   type EntryPut,
   type EntryRow,
+  type EntryState,
   type PassRequest,
   type PutHow,
   type PutOutcome,
@@ -55,16 +56,18 @@ export function putEntry(
   }
   if (how === 'add') return { record, outcome: 'exists' }
   if (how === 'merge' && known.row.config === put.config) return { record, outcome: 'kept' }
-  return {
-    record: changeRecord(known, how === 'change' ? { ...put, config: known.row.config } : put, moment),
-    outcome: 'changed',
-  }
+  const changed = changeRecord(known, how === 'change' ? { ...put, config: known.row.config } : put, moment)
+  return changed ? { record: changed, outcome: 'changed' } : { record, outcome: 'moved' }
 }
 
 /** Terms go on where a removed entry of the name left them: its claimer may still come back. */
 function createRecord(put: EntryPut, before: EntryRecord | undefined, { now, revision }: Moment): EntryRecord {
+  const { name, spec, config, maxRuns } = put
   const row: EntryRow = {
-    ...put,
+    name,
+    spec,
+    config,
+    maxRuns,
     state: 'active',
     pausedAt: null,
     pausedWhy: null,
@@ -82,17 +85,25 @@ function createRecord(put: EntryPut, before: EntryRecord | undefined, { now, rev
   return { row, lastTerm: before?.lastTerm ?? 0, over: false, decisions: [] }
 }
 
-/** Not retroactive: what came due by the old rule and was not claimed is left. */
-function changeRecord(record: EntryRecord, put: EntryPut, { now, revision }: Moment): EntryRecord {
+/** Not retroactive: each slot that came due by the old rule is decided by it. Undefined: the entry is not as it was read. */
+function changeRecord(record: EntryRecord, put: EntryPut, { now, revision }: Moment): EntryRecord | undefined {
   const { row } = record
-  const { spec, config, maxRuns } = put
+  const { spec, config, maxRuns, over } = put
+  if (over?.revision !== row.revision || over.from !== row.nominal) return undefined
   const ended = maxRuns !== null && row.runs >= maxRuns
-  const state = row.state === 'active' || row.state === 'finished' ? (ended ? 'finished' : 'active') : row.state
-  const nominal = Math.max(row.nominal, now)
-  return {
-    ...record,
-    row: { ...row, spec, config, maxRuns, state, nominal, resumedAt: null, changedAt: now, revision },
-  }
+  const state: EntryState =
+    row.state === 'active' || row.state === 'finished' ? (ended ? 'finished' : 'active') : row.state
+  if (over.due !== null && (row.claim || state !== 'active')) return undefined
+  const settled = drop(record, over.dropped, now)
+  const nominal = Math.max(row.nominal, over.at)
+  const rule = { spec, config, maxRuns, state, nominal, resumedAt: null, changedAt: now, revision }
+  const changed: EntryRecord = { ...settled, row: { ...settled.row, ...rule } }
+  return over.due === null ? changed : leftOver(changed, over.due, now)
+}
+
+/** A claim that nobody holds: the next beat takes it over at once. */
+function leftOver(record: EntryRecord, nominal: number, now: number): EntryRecord {
+  return claimed(record, { nominal, by: '', claimMs: 0, over: false }, now).record
 }
 
 /** Undefined: no such entry, or nothing to do under that condition. */

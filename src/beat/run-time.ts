@@ -3,6 +3,7 @@ import type { App } from '../task-base/app.js'
 import { readEntryName } from '../task-base/app-options.js'
 import { type Entry, readEntry } from '../task-base/entry.js'
 import { allRows } from './changed-rows.js'
+import { putOver } from './changeover.js'
 import type { BeatEntry } from './entry.js'
 import { type EntrySpec, entryOf, scheduleText, specOf, specText } from './entry-spec.js'
 import type {
@@ -17,7 +18,7 @@ import type {
 } from './schedule-store.js'
 import { nextSlot } from './slot.js'
 import { slotId } from './slot-id.js'
-import { readingRows, readLine, readTimetable, refuseUnknownTask, shownOverlap } from './timetable.js'
+import { readingRows, readLine, readTimetable, refuseUnknownTask, ruleReader, shownOverlap } from './timetable.js'
 import { localTime } from './zone.js'
 
 /** An entry as people are shown it. Instants are ISO 8601 UTC. */
@@ -115,20 +116,15 @@ export class RunTimeTable {
   }
 
   /**
-   * Changes some fields, from now on: slots that are due go by the old rule only if they were claimed before. A change of
-   * a line of the app's configuration lasts until that line itself is changed. @throws UsageError
+   * Changes some fields, from now on. Slots that the old rule had due and nobody claimed are `missed`, but for the newest,
+   * which still runs if the old rule's `catchUp` lets it. What others change meanwhile stays. A change of a line of the app's
+   * configuration lasts until that line itself is changed. @throws UsageError; BeatlockError (CONTENDED) when others were
+   * faster again and again
    */
   async change(name: string, fields: Partial<Entry>): Promise<EntryInfo | undefined> {
-    const store = await this.#store()
-    const row = await store.show(name)
-    if (!row) return undefined
-    const before = JSON.parse(row.spec) as EntrySpec
-    const { code = [], ...kept } = without(before, fields)
-    const changed = specOf(fields as Entry)
-    refuseCode(name, changed)
-    const left = code.filter((field) => !(field in fields))
-    const spec = { ...kept, ...changed, ...(left.length > 0 ? { code: left } : {}) } as EntrySpec
-    await store.put([this.#judged(name, spec)], 'change')
+    const make = (row: EntryRow | null): EntryPut | undefined =>
+      row ? this.#judged(name, changedSpec(row, fields)) : undefined
+    await putOver(await this.#store(), name, { how: 'change', make, ruleOf: ruleReader(this.#app) })
     return this.show(name)
   }
 
@@ -250,6 +246,15 @@ function outlook(
 
 function withoutArguments({ args: _, kwargs: __, ...rest }: EntrySpec): EntrySpec {
   return rest
+}
+
+/** @throws UsageError */
+function changedSpec({ name, spec }: EntryRow, fields: Partial<Entry>): EntrySpec {
+  const { code = [], ...kept } = without(JSON.parse(spec) as EntrySpec, fields)
+  const changed = specOf(fields as Entry)
+  refuseCode(name, changed)
+  const left = code.filter((field) => !(field in fields))
+  return { ...kept, ...changed, ...(left.length > 0 ? { code: left } : {}) } as EntrySpec
 }
 
 /** Arguments have one form: the new one ends the old. */

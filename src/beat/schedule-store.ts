@@ -83,6 +83,20 @@ export interface EntryPut {
   readonly spec: string
   readonly config: string | null
   readonly maxRuns: number | null
+  /** What it takes the place of. Without it there must be none. */
+  readonly over?: Over
+}
+
+/** An entry that is changed, as it was read, and what becomes of the slots that were due by its old rule. */
+export interface Over {
+  readonly revision: number
+  /** The cursor. */
+  readonly from: number
+  /** Slots up to this instant of the store's clock are the old rule's, later ones the new one's. */
+  readonly at: number
+  readonly dropped: readonly Dropped[]
+  /** A slot of the old rule that nobody has claimed and that is still to run: any beat takes it over. */
+  readonly due: number | null
 }
 
 /**
@@ -90,7 +104,8 @@ export interface EntryPut {
  * changed it since. `add` leaves an entry that exists, `change` one that does not; `change` keeps `config`.
  */
 export type PutHow = 'merge' | 'add' | 'change'
-export type PutOutcome = 'created' | 'changed' | 'kept' | 'exists' | 'missing'
+/** `moved`: the entry is not as `over` says; it is to be read again. */
+export type PutOutcome = 'created' | 'changed' | 'kept' | 'exists' | 'missing' | 'moved'
 
 export type Alteration =
   | { readonly to: 'enabled' | 'disabled' | 'asked' }
@@ -187,7 +202,10 @@ export const BEAT_KEPT_MS = 60_000
 export interface ScheduleStore {
   /** The store's clock, epoch ms. */
   now(): Promise<number>
-  /** Adds and changes entries, each for itself; answers in that order. New cursors begin at the store's now. */
+  /**
+   * Adds and changes entries, each for itself and by compare-and-set; answers in that order. New cursors begin at the
+   * store's now.
+   */
   put(entries: readonly EntryPut[], how: PutHow): Promise<readonly PutOutcome[]>
   /** Answers the row as it is now, or null where there is none (or no longer, or its `config` is another). */
   alter(entry: string, alteration: Alteration): Promise<EntryRow | null>

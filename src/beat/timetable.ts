@@ -9,8 +9,9 @@ import { namedArguments } from '../task-base/key-argument.js'
 import type { Message } from '../task-base/message.js'
 import type { Published } from '../task-base/publish-guard.js'
 import type { Schedule } from '../task-base/schedule.js'
+import type { RuleOf } from './changeover.js'
 import type { BeatEntry, Fire, FireAnswer } from './entry.js'
-import { configHash, entryOf, specOf, specText } from './entry-spec.js'
+import { configHash, type EntrySpec, entryOf, specOf, specText } from './entry-spec.js'
 import { remembering } from './remembering.js'
 import type { EntryPut, EntryRow } from './schedule-store.js'
 import { parseSchedule } from './schedule-text.js'
@@ -35,7 +36,8 @@ export function readTimetable(app: App): readonly ConfigLine[] {
 export function readLine(app: App, name: string, entry: Entry): ConfigLine {
   const read = beatEntryOf(app, name, entry)
   refuseBadCall(app, { name, entry, known: app.tasks.get(entry.task) ?? unknownTask(entry.task) })
-  const spec = specText(specOf(entry))
+  // The zone too: another app's `timezone` is a change of the entry, and no beat reads the same row in another zone.
+  const spec = specText(specOf({ ...entry, timezone: entry.timezone ?? app.settings.timezone }))
   return { entry: read, put: { name, spec, config: configHash(spec), maxRuns: entry.maxRuns ?? null } }
 }
 
@@ -62,6 +64,20 @@ export function readingRows(app: App, config: readonly ConfigLine[]): (row: Entr
     if (own?.put.spec === spec) return own.entry
     const entry = entryOf(name, spec, own?.entry.payload)
     return entry && beatEntryOf(app, name, entry)
+  }
+}
+
+/** By which rule stored entries were due, also of those whose code is gone, as long as their schedule was a text. */
+export function ruleReader(app: App): RuleOf {
+  return ({ name, spec }) => {
+    const { code = [], ...fields } = JSON.parse(spec) as EntrySpec
+    if (code.includes('schedule')) return undefined
+    try {
+      return beatEntryOf(app, name, entryOf(name, JSON.stringify(fields), undefined) as Entry)
+    } catch (error) {
+      if (hasCode(error, 'USAGE')) return undefined
+      throw error
+    }
   }
 }
 

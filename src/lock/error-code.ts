@@ -9,6 +9,7 @@ export const ERROR_CODES = [
   'PUBLISH_UNKNOWN',
   'PUBLISH_FAILED',
   'CLOSED',
+  'CONTENDED',
   'NO_REQUEST',
   // of results
   'REJECTED',

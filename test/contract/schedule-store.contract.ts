@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { putOver } from '../../src/beat/changeover.js'
 import type {
   BeatReport,
   Decision,
   EntryPut,
   EntryRow,
+  Over,
   ReserveRequest,
   ScheduleStore,
 } from '../../src/beat/schedule-store.js'
@@ -73,7 +75,8 @@ function entries(test: BenchTest): void {
       ['created', 'created', 'created', 'created'],
     )
     assert.deepEqual(await store.put([put('c'), put('b')], 'add'), ['created', 'exists'])
-    assert.deepEqual(await store.put([put('d'), put('b', 'other')], 'change'), ['missing', 'changed'])
+    const over = await overOf(store, 'b')
+    assert.deepEqual(await store.put([put('d'), { ...put('b', 'other'), over }], 'change'), ['missing', 'changed'])
     assert.deepEqual(
       (await store.changes(0, 100)).rows.map((row) => row.name),
       [...names.slice(1), 'c', 'b'],
@@ -94,10 +97,11 @@ function entries(test: BenchTest): void {
   test('a merge leaves what was changed at run time, until the configuration itself changes', async ({ store }) => {
     const config = { ...put(ENTRY), config: 'c1' }
     await store.put([config], 'merge')
-    await store.put([put(ENTRY, 'by hand')], 'change')
+    await change(store, put(ENTRY, 'by hand'))
     assert.deepEqual(await store.put([config], 'merge'), ['kept'])
     assert.equal((await store.show(ENTRY))?.spec, '"by hand"')
-    assert.deepEqual(await store.put([{ ...put(ENTRY, 'new'), config: 'c2' }], 'merge'), ['changed'])
+    const over = await overOf(store)
+    assert.deepEqual(await store.put([{ ...put(ENTRY, 'new'), config: 'c2', over }], 'merge'), ['changed'])
     const row = await store.show(ENTRY)
     assert.deepEqual([row?.spec, row?.config], ['"new"', 'c2'])
   })
@@ -107,10 +111,91 @@ function entries(test: BenchTest): void {
     const before = await fresh(store)
     await store.alter(ENTRY, { to: 'paused', why: null })
     await bench.advanceTime(50)
-    await store.put([put(ENTRY, 'other')], 'change')
+    await change(store, put(ENTRY, 'other'))
     const row = await store.show(ENTRY)
     assert.ok(row && row.nominal >= before.nominal + 50)
     assert.equal(row.state, 'paused')
+  })
+
+  test('of changes made on one reading the first stands, the others are told to read again', async ({
+    store,
+    another,
+  }) => {
+    const other = await another()
+    await fresh(store)
+    const over = await overOf(store)
+    const changes = ['a', 'b', 'c', 'd'].map((spec, n) =>
+      (n % 2 === 0 ? store : other).put([{ ...put(ENTRY, spec), over }], 'change'),
+    )
+    const outcomes = (await Promise.all(changes)).flat()
+    assert.deepEqual(outcomes.toSorted(), ['changed', 'moved', 'moved', 'moved'])
+    assert.equal((await store.show(ENTRY))?.spec, `"${'abcd'[outcomes.indexOf('changed')]}"`)
+    await store.alter(ENTRY, { to: 'paused', why: null })
+    assert.deepEqual(await store.put([{ ...put(ENTRY, 'e'), over }], 'change'), ['moved'])
+    assert.deepEqual(await store.put([{ ...put(ENTRY, 'e'), config: 'c1', over }], 'merge'), ['moved'])
+    assert.deepEqual(await store.put([{ ...put(ENTRY, 'e'), config: 'c1' }], 'merge'), ['moved'], 'it took it for new')
+  })
+
+  test('changes that are made at once all stand, each made on what the others made', async ({ store, another }) => {
+    const stores = [store, await another()]
+    await fresh(store)
+    const fields = ['a', 'b', 'c', 'd', 'e', 'f']
+    const make = (field: string) => (row: EntryRow | null) => ({
+      ...put(ENTRY),
+      spec: JSON.stringify({ ...JSON.parse(row?.spec ?? '{}'), [field]: true }),
+    })
+    await Promise.all(
+      fields.map((field, n) =>
+        putOver(stores[n % 2] ?? store, ENTRY, { how: 'change', make: make(field), ruleOf: () => undefined }),
+      ),
+    )
+    assert.deepEqual(Object.keys(JSON.parse((await store.show(ENTRY))?.spec ?? '{}')).toSorted(), fields)
+  })
+
+  test('[P14] a change leaves no slot of the old rule undecided: the newest to be taken over, the others missed', async (bench) => {
+    const { store } = bench
+    const { nominal: start } = await fresh(store)
+    await bench.advanceTime(50)
+    const dropped = [
+      { decision: 'paused', slots: 2, latest: start + 10 },
+      { decision: 'missed', slots: 3, latest: start + 20 },
+    ] as const
+    const over = { ...(await overOf(store)), at: start + 40, dropped, due: start + 30 }
+    assert.deepEqual(await store.put([{ ...put(ENTRY, 'other'), over }], 'change'), ['changed'])
+    const row = await store.show(ENTRY)
+    assert.ok(row?.claim)
+    assert.deepEqual([row.nominal, row.claim.nominal, row.counts], [start + 40, start + 30, { paused: 2, missed: 3 }])
+    const taking = { entry: ENTRY, term: row.claim.term, by: 'b1', claimMs: CLAIM_MS }
+    const taken = await store.takeOver(taking)
+    assert.ok(taken.outcome === 'reserved', 'at once')
+    const second = { ...(await overOf(store)), at: start + 45, due: start + 42 }
+    assert.deepEqual(
+      await store.put([{ ...put(ENTRY, 'third'), over: second }], 'change'),
+      ['moved'],
+      'one claim at a time',
+    )
+    await store.decide(decisionOn(start + 30, taken.claim.term))
+    const after = await store.show(ENTRY)
+    assert.deepEqual(
+      [after?.nominal, after?.claim, after?.counts],
+      [start + 40, null, { paused: 2, missed: 3, published: 1 }],
+    )
+    const last = { ...(await overOf(store)), due: start + 42 }
+    const bounded = { ...put(ENTRY, 'last'), maxRuns: 1, over: last }
+    assert.deepEqual(await store.put([bounded], 'change'), ['moved'], 'it is finished: nothing more is to run')
+  })
+
+  test('[P14] a slot that is claimed while its entry is being changed is claimed, and the change made on what is left', async ({
+    store,
+  }) => {
+    const row = await fresh(store)
+    const over = await overOf(store)
+    const claim = await store.reserve(slotAfter(row))
+    assert.ok(claim.outcome === 'reserved')
+    assert.deepEqual(await store.put([{ ...put(ENTRY, 'other'), over }], 'change'), ['moved'])
+    assert.deepEqual((await store.show(ENTRY))?.claim, claim.claim)
+    await change(store, put(ENTRY, 'other'))
+    assert.deepEqual((await store.show(ENTRY))?.claim, claim.claim, 'it goes on')
   })
 
   test('pause and resume, disable and enable, ask for a run', async (bench) => {
@@ -349,7 +434,7 @@ function claims(test: BenchTest): void {
 
   test('[P14] a changed, paused or removed entry is not claimed by who has not heard of it', async ({ store }) => {
     const alterations = [
-      () => store.put([put(ENTRY, 'other')], 'change'),
+      () => change(store, put(ENTRY, 'other')),
       () => store.alter(ENTRY, { to: 'paused', why: null }),
       () => store.alter(ENTRY, { to: 'disabled' }),
       () => store.alter(ENTRY, { to: 'removed', config: null }),
@@ -526,7 +611,7 @@ function bounds(test: BenchTest): void {
     assert.deepEqual(row.counts, { skipped: 1, published: 1, error: 1, queued: 1 })
     assert.equal((await store.reserve(slotAfter(row))).outcome, 'changed')
     assert.equal((await store.alter(ENTRY, { to: 'enabled' }))?.state, 'finished')
-    await store.put([{ ...put(ENTRY, 'more'), maxRuns: 3 }], 'change')
+    await change(store, { ...put(ENTRY, 'more'), maxRuns: 3 })
     assert.equal((await store.show(ENTRY))?.state, 'active')
   })
 }
@@ -620,6 +705,18 @@ const PLAIN: EntryRow = {
 
 function put(name: string, spec?: string): EntryPut {
   return { name, spec: spec === undefined ? '{}' : JSON.stringify(spec), config: null, maxRuns: null }
+}
+
+/** What a change is made over, as the entry is now; none of its slots is due. */
+async function overOf(store: ScheduleStore, name = ENTRY): Promise<Over> {
+  const at = await store.now()
+  const row = await store.show(name)
+  assert.ok(row)
+  return { revision: row.revision, from: row.nominal, at, dropped: [], due: null }
+}
+
+async function change(store: ScheduleStore, to: EntryPut): Promise<void> {
+  assert.deepEqual(await store.put([{ ...to, over: await overOf(store, to.name) }], 'change'), ['changed'])
 }
 
 async function fresh(store: ScheduleStore): Promise<EntryRow> {

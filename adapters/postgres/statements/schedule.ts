@@ -50,6 +50,7 @@ declare
   e ${s}.schedule_entry;
   n bigint;
   bound integer := (p->>'maxRuns')::integer;
+  due bigint := (p->'over'->>'due')::bigint;
 begin
   select * into e from ${s}.schedule_entry where app = p_app and name = p->>'name' for update;
   n := ${s}.clock_v1();
@@ -68,11 +69,24 @@ begin
   if p_how = 'merge' and e.config is not distinct from p->>'config' then
     return 'kept';
   end if;
+  if e.revision is distinct from (p->'over'->>'revision')::bigint
+      or e.nominal is distinct from (p->'over'->>'from')::bigint then
+    return 'moved';
+  end if;
+  if e.state in ('active', 'finished') then
+    e.state := case when e.runs >= bound then 'finished' else 'active' end;
+  end if;
+  if due is not null and (e.claim_nominal is not null or e.state <> 'active') then
+    return 'moved';
+  end if;
+  perform ${s}.drop_slots_v1(e, p->'over'->'dropped', n);
   update ${s}.schedule_entry set spec = p->>'spec', max_runs = bound, revision = r, changed_at = n, resumed_at = null,
-      config = case when p_how = 'change' then e.config else p->>'config' end, nominal = greatest(e.nominal, n),
-      state = case when e.state not in ('active', 'finished') then e.state when e.runs >= bound then 'finished'
-        else 'active' end
-    where app = p_app and name = e.name;
+      config = case when p_how = 'change' then e.config else p->>'config' end, state = e.state,
+      nominal = greatest(e.nominal, (p->'over'->>'at')::bigint)
+    where app = p_app and name = e.name returning * into e;
+  if due is not null then
+    perform ${s}.claim_v1(e, due, '{"by": "", "claimMs": 0}', false, n);
+  end if;
   return 'changed';
 end $$;
 

@@ -79,8 +79,8 @@ local function remember(name, nominal, decision, holder, slots, term)
   if bound[1] and runs >= tonumber(bound[1]) and bound[2] == 'active' then redis.call('HSET', key, 'state', 'finished') end
 end
 
-local function drop(name, first)
-  for at = first, #ARGV, 3 do remember(name, tonumber(ARGV[at + 1]), ARGV[at], '', ARGV[at + 2], '0') end
+local function drop(name, first, last)
+  for at = first, last, 3 do remember(name, tonumber(ARGV[at + 1]), ARGV[at], '', ARGV[at + 2], '0') end
 end
 
 -- Why a slot cannot be passed: the entry is another, or its cursor has moved on.
@@ -109,39 +109,52 @@ local function create(name, spec, config, max_runs)
 end
 `
 
-/** One trip a batch. ARGV: how, then name, spec, config, maxRuns of each. */
+/**
+ * One trip a batch. ARGV: how; then of each name, spec, config, maxRuns; revision, from, at, due of what it is put over,
+ * and how many texts follow: decision, latest, slots of what is dropped.
+ */
 export const PUT = defineScript('put_v1', [
   ENTRY,
   `
 local how = ARGV[2]
 
-local function change(name, spec, config, max_runs, have)
+local function change(at, have)
+  local name, max_runs, due = ARGV[at], ARGV[at + 3], tonumber(ARGV[at + 7])
   local key, state = entry_of(name), have[1]
+  if ARGV[at + 4] ~= have[5] or ARGV[at + 5] ~= have[3] then return 'moved' end
   if state == 'active' or state == 'finished' then
     state = max_runs ~= '' and tonumber(have[4]) >= tonumber(max_runs) and 'finished' or 'active'
   end
-  redis.call('HSET', key, 'spec', spec, 'state', state, 'nominal', text(math.max(tonumber(have[3]), now)))
+  if due and (have[6] or state ~= 'active') then return 'moved' end
+  drop(name, at + 9, at + 8 + ARGV[at + 8])
+  redis.call('HSET', key, 'spec', ARGV[at + 1], 'state', state,
+    'nominal', text(math.max(tonumber(have[3]), tonumber(ARGV[at + 6]))))
   redis.call('HDEL', key, 'resumedAt')
-  if how == 'merge' then set_or_del(key, 'config', config) end
+  if how == 'merge' then set_or_del(key, 'config', ARGV[at + 2]) end
   set_or_del(key, 'maxRuns', max_runs)
   revise(name)
+  if due then take(read(name), due, '', 0, '0') end
+  return 'changed'
 end
 
-local function put(name, spec, config, max_runs)
-  local have = redis.call('HMGET', entry_of(name), 'state', 'config', 'nominal', 'runs')
+local function put(at)
+  local name, config = ARGV[at], ARGV[at + 2]
+  local have = redis.call('HMGET', entry_of(name), 'state', 'config', 'nominal', 'runs', 'revision', 'claimTerm')
   if not have[1] or have[1] == 'removed' then
     if how == 'change' then return 'missing' end
-    create(name, spec, config, max_runs)
+    create(name, ARGV[at + 1], config, ARGV[at + 3])
     return 'created'
   end
   if how == 'add' then return 'exists' end
   if how == 'merge' and (have[2] or '') == config then return 'kept' end
-  change(name, spec, config, max_runs, have)
-  return 'changed'
+  return change(at, have)
 end
 
-local outcomes = {}
-for at = 3, #ARGV, 4 do outcomes[#outcomes + 1] = put(ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]) end
+local outcomes, at = {}, 3
+while at <= #ARGV do
+  outcomes[#outcomes + 1] = put(at)
+  at = at + 9 + ARGV[at + 8]
+end
 return outcomes
 `,
 ])
@@ -242,7 +255,7 @@ end
 local refused = refusal(row, tonumber(ARGV[3]), tonumber(ARGV[4]))
 if refused then return refused end
 pass(row, nominal)
-drop(row.name, 9)
+drop(row.name, 9, #ARGV)
 return take(row, nominal, by, claim_ms, '0')
 `,
 ])
@@ -255,7 +268,7 @@ local row = read(ARGV[2])
 local refused = refusal(row, tonumber(ARGV[3]), tonumber(ARGV[4]))
 if refused then return refused end
 pass(row, tonumber(ARGV[5]))
-drop(row.name, 6)
+drop(row.name, 6, #ARGV)
 return moved(row)
 `,
 ])
