@@ -101,11 +101,13 @@ for (const [name, startServer] of Object.entries(PLACES)) {
       await beginsToRun(running.id, 14)
       const unknown = await app.sendTask('of.nobody', [1], { queue })
       const others = await report.applyAsync([{ n: 15 }], { queue: 'other' })
+      // More than a purge looks at once: what has its turn meanwhile stands before them.
+      await Promise.all(Array.from({ length: 120 }, () => plain.applyAsync([], { queue })))
 
       const { code, stdout, stderr } = await runCommand(purging('reports', 'empty', '--yes', '--json'))
       assert.equal(code, 0, stderr)
       assert.deepEqual(JSON.parse(stdout), [
-        { app: 'shop', queue, purged: 5, running: 1, promoted: 1 },
+        { app: 'shop', queue, purged: 125, running: 1, promoted: 1 },
         { app: 'shop', queue: 'empty', purged: 0, running: 0, promoted: 0 },
       ])
       for (const result of [waiting, later, holder, free, unknown]) {
