@@ -16,7 +16,7 @@ export interface AppOptions {
   }
   /** IANA zone of entries without their own. Default UTC. */
   readonly timezone?: string
-  /** Modules with further tasks, relative to the app's module; `*` in the file name. */
+  /** Modules with further tasks, relative to the app's module; `*`, `?`, `{a,b}`, and `**` for folders. A pattern names one file at least. */
   readonly imports?: readonly string[]
   /** Results are kept this long; default 1 day. */
   readonly results?: { readonly expires?: Duration }

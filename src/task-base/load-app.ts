@@ -1,10 +1,12 @@
-import { existsSync, readdirSync, statSync } from 'node:fs'
-import { basename, dirname, join, resolve } from 'node:path'
+import { existsSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { UsageError } from '../lock/error.js'
 import { packageVersion } from '../lock/version.js'
 import { APP_VERSION, type App } from './app.js'
 import type { Caller } from './connection.js'
+import { filesOf, folderOf } from './import-glob.js'
+import { readyForTypeScript, typeScriptTrouble } from './typescript.js'
 
 /** Which app to load, and what stands over its own options. */
 export interface AppSpec {
@@ -22,6 +24,7 @@ export interface AppSpec {
 /** Loads an app's module and its `imports`, then lets it configure itself. @throws UsageError that names the module and the cure. */
 export async function loadApp(spec: AppSpec): Promise<App> {
   const file = resolve(spec.module)
+  refuseMissing(file, spec.module)
   const exported = await load(file, spec.module)
   const app = exported['app'] ?? exported['default']
   if (!isApp(app)) {
@@ -33,7 +36,7 @@ export async function loadApp(spec: AppSpec): Promise<App> {
   const { module: _, ...overrides } = spec
   app.override(overrides)
   for (const pattern of app.settings.imports) {
-    for (const each of matches(dirname(file), pattern, app.name)) await load(each, pattern)
+    for (const each of imported(dirname(file), pattern, app.name)) await load(each, pattern)
   }
   app.configure()
   return app
@@ -53,11 +56,15 @@ function refuseOtherVersion(module: string, its: string): void {
   )
 }
 
-async function load(file: string, shown: string): Promise<Record<string, unknown>> {
+function refuseMissing(file: string, shown: string): void {
   if (!existsSync(file))
     throw new UsageError(`app module ${shown} does not exist (looked at ${file}); name it with -A ./app.js.`)
   if (statSync(file).isDirectory())
     throw new UsageError(`app module ${shown} is a folder; name the file in it that exports the app.`)
+}
+
+async function load(file: string, shown: string): Promise<Record<string, unknown>> {
+  await readyForTypeScript(file, shown)
   try {
     return (await import(pathToFileURL(file).href)) as Record<string, unknown>
   } catch (cause) {
@@ -67,11 +74,8 @@ async function load(file: string, shown: string): Promise<Record<string, unknown
 }
 
 function describe(error: unknown, file: string): string {
-  if ((error as { code?: string }).code === 'ERR_UNKNOWN_FILE_EXTENSION') {
-    return `Node cannot read ${basename(file)} by itself; compile it to JavaScript first.`
-  }
   if (!(error instanceof Error)) return String(error)
-  return `${error.name}: ${error.message}${readAsCommonJs(error) ? MODULE_CURE : ''}`
+  return typeScriptTrouble(error, file) ?? `${error.name}: ${error.message}${readAsCommonJs(error) ? MODULE_CURE : ''}`
 }
 
 const MODULE_CURE = `; Node takes the file for CommonJS: set "type": "module" in its package.json, or name it .mjs.`
@@ -84,21 +88,15 @@ function readAsCommonJs(error: Error): boolean {
   )
 }
 
-/** `*` stands for any part of a file name; it names at least one file. */
-function matches(folder: string, pattern: string, app: string): string[] {
-  const path = resolve(folder, pattern)
-  if (!basename(path).includes('*')) return [path]
-  const rule = new RegExp(
-    `^${basename(path)
-      .replace(/[.+?^${}()|[\]\\]/g, '\\$&')
-      .replaceAll('*', '[^/]*')}$`,
+/** The modules that a pattern names; at least one. */
+function imported(folder: string, pattern: string, app: string): string[] {
+  const files = filesOf(folder, pattern)
+  if (files.length === 0)
+    throw new UsageError(`app '${app}': imports '${pattern}' match no file in ${folderOf(folder, pattern)}.`)
+  const missing = files.find((file) => !existsSync(file) || statSync(file).isDirectory())
+  if (missing === undefined) return files
+  const what = existsSync(missing) ? 'is a folder; write' : 'does not exist; name a module, or'
+  throw new UsageError(
+    `app '${app}': imports '${pattern}' ${what} a pattern such as './tasks/*.js' (looked at ${missing}).`,
   )
-  const inside = dirname(path)
-  const found = existsSync(inside)
-    ? readdirSync(inside)
-        .filter((name) => rule.test(name))
-        .sort()
-    : []
-  if (found.length === 0) throw new UsageError(`app '${app}': imports '${pattern}' match no file in ${inside}.`)
-  return found.map((name) => join(inside, name))
 }
