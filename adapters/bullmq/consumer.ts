@@ -83,6 +83,15 @@ class BullConsumer implements Consumer {
     if (!this.#places.closed) await Promise.all(this.#workers.map((worker) => worker.resume()))
   }
 
+  async resize(concurrency: number): Promise<void> {
+    this.#places.resize(concurrency)
+    for (const worker of this.#workers) worker.concurrency = concurrency
+    if (this.#closed || this.#places.closed) return
+    // A loop that is full looks at its bound again when a job ends, or when it is resumed.
+    await Promise.all(this.#workers.map((worker) => worker.pause(true)))
+    if (!this.#places.closed) await this.resume()
+  }
+
   /** Told `now` while it finishes, it leaves what is under way. */
   close(how: 'finish' | 'now'): Promise<void> {
     if (how === 'now') this.#gone.abort()

@@ -1,10 +1,13 @@
 /** A bounded number of places over several queues, given in the order asked for. */
 export class Places {
+  #size: number
+  /** Below 0: so many more are taken than there are since it shrank. */
   #free: number
   #closed = false
   readonly #waiting = new Set<(got: boolean) => void>()
 
   constructor(size: number) {
+    this.#size = size
     this.#free = size
   }
 
@@ -28,8 +31,19 @@ export class Places {
 
   give(): void {
     const [next] = this.#waiting
-    if (next) next(true)
+    if (next && this.#free >= 0) next(true)
     else this.#free += 1
+  }
+
+  /** More places are given at once; fewer, as they are given back. */
+  resize(size: number): void {
+    this.#free += size - this.#size
+    this.#size = size
+    for (const next of this.#waiting) {
+      if (this.#free <= 0) return
+      this.#free -= 1
+      next(true)
+    }
   }
 
   get closed(): boolean {

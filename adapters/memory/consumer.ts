@@ -19,6 +19,7 @@ export class MemoryConsumer implements Consumer {
   readonly #options: ConsumeOptions
   readonly #underWay = new Map<Delivering, Promise<void>>()
   readonly #wake = (): void => this.#soon()
+  #concurrency: number
   #taking = true
   #closed = false
   #abandoned = false
@@ -29,6 +30,7 @@ export class MemoryConsumer implements Consumer {
   constructor(broker: Broker, options: ConsumeOptions) {
     this.#broker = broker
     this.#options = options
+    this.#concurrency = options.concurrency
     broker.listeners.add(this.#wake)
     this.#soon()
   }
@@ -46,6 +48,11 @@ export class MemoryConsumer implements Consumer {
     this.#taking = true
     this.#broker.listeners.add(this.#wake)
     this.#soon()
+  }
+
+  async resize(concurrency: number): Promise<void> {
+    this.#concurrency = concurrency
+    if (this.#taking) this.#soon()
   }
 
   async close(how: 'finish' | 'now'): Promise<void> {
@@ -72,7 +79,7 @@ export class MemoryConsumer implements Consumer {
   }
 
   #fill(): void {
-    while (this.#taking && this.#underWay.size < this.#options.concurrency) {
+    while (this.#taking && this.#underWay.size < this.#concurrency) {
       const delivering = this.#take()
       if (!delivering) break
       this.#underWay.set(delivering, this.#deliver(delivering))
@@ -113,7 +120,7 @@ export class MemoryConsumer implements Consumer {
 
   #setTimer(): void {
     clearTimeout(this.#timer)
-    if (!this.#taking || this.#underWay.size >= this.#options.concurrency) return
+    if (!this.#taking || this.#underWay.size >= this.#concurrency) return
     const due = this.#options.queues.flatMap((name) => queueOf(this.#broker, name).nextDueAt() ?? [])
     if (due.length === 0) return
     const waitMs = Math.ceil(Math.min(...due) - performance.now())

@@ -4,6 +4,7 @@ import { parseDuration } from '../lock/duration.js'
 import { UsageError } from '../lock/error.js'
 import { suggest } from '../lock/suggest.js'
 import { readQueue } from '../task-base/call.js'
+import { MOST_CHILDREN } from '../worker/capacity.js'
 import type { ExitCode } from './exit.js'
 import { addCommand, exiting, type GlobalFlags } from './program.js'
 import { processName } from './served-app.js'
@@ -30,7 +31,6 @@ export interface WorkerChoice {
 }
 
 const POOLS = ['prefork', 'solo'] as const
-const MOST_CHILDREN = 1000
 const EXAMPLES = `
 beatlock -A ./app.js worker -B
 beatlock -A ./app.js worker -c 8 -Q default,reports -n w1 --time-limit 10m`

@@ -14,7 +14,7 @@ export interface Delivery {
 
 export interface ConsumeOptions {
   readonly queues: readonly string[]
-  /** How many deliveries may be under way at once, over all queues together. */
+  /** How many deliveries may be under way at once, over all queues together. See {@link Consumer.resize}. */
   readonly concurrency: number
   /** After how long without a sign of life the engine delivers a message again, in ms. */
   readonly redeliverAfterMs: number
@@ -34,6 +34,8 @@ export interface Consumer {
   pause(): Promise<void>
   /** Takes messages again after a pause. Without effect once closed. */
   resume(): Promise<void>
+  /** Another `concurrency`, from 1. Deliveries beyond a smaller one go on. */
+  resize(concurrency: number): Promise<void>
   /** `finish` waits for deliveries under way; `now` leaves them to be delivered again elsewhere. */
   close(how: 'finish' | 'now'): Promise<void>
 }

@@ -88,6 +88,8 @@ export interface AppEvents {
   readonly 'worker:stalled': { readonly worker: string }
   /** Its children start again, `ms` after it stalled. */
   readonly 'worker:resumed': { readonly worker: string; readonly ms: number }
+  /** A worker runs so many bodies at once from now on. */
+  readonly 'worker:resized': { readonly worker: string; readonly size: number }
   /** Trouble that is retried: a server that does not answer, a lost connection. */
   readonly trouble: { readonly where: string; readonly error: Error }
 }

@@ -10,6 +10,8 @@ export interface ChildStart {
   readonly spec: unknown
   /** Folder for payloads that are too large for the channel. */
   readonly spill: string
+  /** Whether it tells its resident memory after each body. */
+  readonly weighed: boolean
 }
 
 /** A body as JSON. `deadlineNs` is decimal text. */
@@ -30,6 +32,11 @@ export type ParentLine =
 export type ChildLine =
   | { readonly say: 'ready' }
   | { readonly say: 'failed'; readonly error: CarriedError }
-  | { readonly say: 'end'; readonly runId: string; readonly verdict: BodyVerdict }
-  | { readonly say: 'end'; readonly runId: string; readonly file: string }
+  | EndLine
   | { readonly say: 'ask'; readonly id: number; readonly call: unknown }
+
+/** A body has ended. `rssBytes` is 0 if the child is not weighed. The verdict may be JSON in a file, which its reader removes. */
+export type EndLine = { readonly say: 'end'; readonly runId: string; readonly rssBytes: number } & (
+  | { readonly verdict: BodyVerdict }
+  | { readonly file: string }
+)

@@ -9,7 +9,7 @@ import type { Feed } from '../lock/keeper.js'
 import { monotonicNs } from '../lock/trust.js'
 import type { BodyEnd, BodyRequest, BodyVerdict, KillReason } from '../task-base/body.js'
 import { errorText, packError } from '../task-base/carried-error.js'
-import type { ChildLine, ParentLine } from './child-line.js'
+import type { ChildLine, EndLine, ParentLine } from './child-line.js'
 import { followErrors } from './child-stderr.js'
 import type { AbortReason } from './pool.js'
 import { groupEnded, killGroup } from './process-group.js'
@@ -23,6 +23,8 @@ export interface ChildOptions {
   readonly spec: unknown
   /** Folder for payloads that are too large for the channel. */
   readonly spill: string
+  /** Whether it tells its resident memory after each body. */
+  readonly weighed: boolean
   readonly onAsk: (call: unknown) => Promise<unknown>
   /** How long it may take to be ready, ms; default 60 s. Then it is killed. */
   readonly readyMs?: number
@@ -52,10 +54,13 @@ export class Child {
   readonly gone: Promise<void>
   /** How many bodies it was given. */
   runs = 0
+  /** Its resident memory after its last body, bytes; 0 before, and if it is not weighed. */
+  rssBytes = 0
   readonly #options: ChildOptions
   readonly #process: ChildProcess
   readonly #stderr: ReturnType<typeof followErrors>
   #alive = true
+  #stopping = false
   #running: Running | undefined
   #killed: KillReason | undefined
   #failure: BeatlockError | undefined
@@ -74,18 +79,19 @@ export class Child {
     })
     this.pid = this.#process.pid ?? 0
     this.#stderr = followErrors(this.#process)
-    const { feed, runner, spec } = options
+    const { feed, runner, spec, spill: folder, weighed } = options
     this.#process.on('message', (line: ChildLine) => this.#hear(line))
     this.gone = exitOf(this.#process).then((how) => this.#end(how))
     this.ready = Promise.race([new Promise<void>((resolve) => (this.#isReady = resolve)), this.#failed()])
     const late = setTimeout(() => this.#tooLate(), options.readyMs ?? READY_MS)
     this.ready.catch(() => {}).finally(() => clearTimeout(late))
-    this.#tell({ do: 'start', feed: { path: feed.path, ticket: feed.ticket() }, runner, spec, spill: options.spill })
+    const ticket = { path: feed.path, ticket: feed.ticket() }
+    this.#tell({ do: 'start', feed: ticket, runner, spec, spill: folder, weighed })
   }
 
   /** Whether it may be given a body: neither gone nor about to go. */
   get usable(): boolean {
-    return this.#alive && this.#killed === undefined
+    return this.#alive && !this.#stopping && this.#killed === undefined
   }
 
   get body(): BodyRequest | undefined {
@@ -130,6 +136,7 @@ export class Child {
 
   /** Lets an idle child close what it opened; kills one that does not within a bound. */
   async stop(): Promise<void> {
+    this.#stopping = true
     this.#tell({ do: 'stop' })
     const late = setTimeout(() => this.kill('shutdown'), STOP_MS)
     await this.gone
@@ -155,8 +162,13 @@ export class Child {
     else if (line.say === 'ask') void this.#answer(line.id, line.call)
     // A verdict that crossed our SIGKILL is not waited for: the run ends when its group has.
     else if (line.runId !== this.#running?.body.runId || this.#killed) return
-    else if ('verdict' in line) this.#running.end(line.verdict)
-    else this.#verdict = this.#readVerdict(this.#running, line.file)
+    else this.#hearEnd(this.#running, line)
+  }
+
+  #hearEnd(running: Running, line: EndLine): void {
+    this.rssBytes = line.rssBytes
+    if ('verdict' in line) running.end(line.verdict)
+    else this.#verdict = this.#readVerdict(running, line.file)
   }
 
   async #readVerdict(running: Running, file: string): Promise<void> {

@@ -12,6 +12,14 @@ export interface Pool {
    * already; `true` when bodies can start again.
    */
   onServing(listener: (serving: boolean) => void): void
+  /** How many bodies run at once. */
+  readonly size: number
+  /**
+   * Makes room for `size` bodies at once, a whole number from 1. Resolves when the new places are ready; places too many
+   * are left by their bodies first, without being waited for. A later call counts.
+   * @throws BeatlockError CHILD_START if no new place could be made ready: the size stays; UsageError in a solo pool.
+   */
+  resize(size: number): Promise<void>
   /** Runs a body, at once or in the next free place. Never rejects: whatever happens is an end. */
   run(body: BodyRequest): Promise<BodyEnd>
   /** Aborts the body's signal; the body goes on until it ends, is killed, or its lease's deadline passes. */

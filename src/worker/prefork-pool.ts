@@ -1,21 +1,21 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { makeProcessFolder, type ProcessFolder } from '../lock/process-folder.js'
 import type { BodyEnd, BodyRequest, UnstartedReason } from '../task-base/body.js'
 import { decodeMessage } from '../task-base/message.js'
 import { Child, type ChildOptions } from './child.js'
+import { Place } from './place.js'
 import type { AbortReason, Pool, PoolChild } from './pool.js'
+import { NEVER_RECYCLED, type Recycling } from './recycle.js'
 
-export interface PreforkOptions extends Omit<ChildOptions, 'spill'> {
+export interface PreforkOptions extends Omit<ChildOptions, 'spill' | 'weighed'> {
   /** How many children. */
   readonly size: number
+  /** When a child is replaced though it is well; default: never. */
+  readonly recycling?: Recycling
   /** How long a body waits for a child before it ends unstarted, ms; default 10 s. */
   readonly startWaitMs?: number
   /** Told of trouble that mends itself: a child that did not start, with its own message, once as long as it repeats. */
   readonly onTrouble: (error: Error) => void
 }
-
-/** How the first child of a place fared. */
-type FirstStart = 'ready' | Error
 
 interface Waiting {
   readonly body: BodyRequest
@@ -25,49 +25,56 @@ interface Waiting {
 
 /** A child that dies is replaced within a fraction of this, unless its start hangs or fails. */
 const START_WAIT_MS = 10_000
-const BACKOFF_MIN_MS = 200
-const BACKOFF_MAX_MS = 10_000
-/** A child that was given nothing and did not live this long counts as a failed start: replacing it at once would spin. */
-const STEADY_MS = 1000
 
-/** A fixed number of child processes, each replaced when it dies; a body is run in one of them. */
+/** Child processes, each replaced when it dies; a body is run in the one that has waited longest. */
 export class PreforkPool implements Pool {
   readonly #options: PreforkOptions
   readonly #spill: ProcessFolder
-  readonly #children = new Set<Child>()
-  /** Those that became ready. */
-  readonly #living = new Set<Child>()
-  readonly #idle: Child[] = []
+  readonly #places = new Set<Place>()
+  /** In the order in which they became free. */
+  readonly #free = new Set<Place>()
   readonly #waiting: Waiting[] = []
-  readonly #closing = new AbortController()
-  readonly #seats: Promise<void>[] = []
-  #started = false
+  #size: number
+  #running = 0
+  #closing = false
   #serving = true
   #tellServing: (serving: boolean) => void = () => {}
   #reported: string | undefined
 
   constructor(options: PreforkOptions) {
     this.#options = options
+    this.#size = options.size
     this.#spill = makeProcessFolder('body')
   }
 
   async start(signal?: AbortSignal): Promise<void> {
     const giveUp = () => void this.close('now')
     signal?.addEventListener('abort', giveUp, { once: true })
-    const firsts = Array.from(
-      { length: this.#options.size },
-      () => new Promise<FirstStart>((told) => this.#seats.push(this.#keepSeat(told))),
-    )
-    const answers = await Promise.all(firsts)
+    const failure = await firstFailure(this.#open(this.#size))
     signal?.removeEventListener('abort', giveUp)
-    const failure = answers.find((each) => each !== 'ready')
-    if (!signal?.aborted && answers.includes('ready')) {
-      this.#started = true
-      if (failure) this.#report(failure as Error)
+    if (!signal?.aborted && this.#canServe()) {
+      if (failure) this.#report(failure)
       return
     }
     await this.close('now')
     signal?.throwIfAborted()
+    throw failure
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  async resize(size: number): Promise<void> {
+    const open = [...this.#places].filter((place) => !place.closing)
+    this.#size = size
+    if (open.length > size) return leave(open, open.length - size)
+    const added = this.#open(size - open.length)
+    const failure = await firstFailure(added)
+    if (this.#size !== size || this.#closing || !failure) return
+    if (added.some((place) => place.serving)) return this.#report(failure)
+    this.#size = open.length
+    leave(added, added.length)
     throw failure
   }
 
@@ -77,10 +84,10 @@ export class PreforkPool implements Pool {
   }
 
   run(body: BodyRequest): Promise<BodyEnd> {
-    if (this.#closing.signal.aborted) return Promise.resolve(unstarted('shutdown'))
+    if (this.#closing) return Promise.resolve(unstarted('shutdown'))
     if (!this.#serving) return Promise.resolve(unstarted('no child'))
-    const child = this.#takeIdle()
-    return child ? this.#runIn(child, body) : this.#wait(body)
+    const place = this.#takeFree()
+    return place ? this.#runIn(place, body) : this.#wait(body)
   }
 
   abort(runId: string, why: AbortReason): void {
@@ -94,64 +101,44 @@ export class PreforkPool implements Pool {
   }
 
   children(): readonly PoolChild[] {
-    return [...this.#children].map(({ pid, body }) => {
+    return this.#children().map(({ pid, body }) => {
       const task = body ? decodeMessage(body.message).task : null
       return { pid, runId: body?.runId ?? null, task }
     })
   }
 
   async close(how: 'finish' | 'now'): Promise<void> {
-    this.#closing.abort()
+    this.#closing = true
     for (const { body } of [...this.#waiting]) this.#dropWaiting(body.runId, 'shutdown')
-    for (const child of this.#children) {
-      if (how === 'now' || !this.#living.has(child)) child.kill('shutdown')
-      else if (this.#idle.includes(child)) void child.stop()
-    }
-    await Promise.all(this.#seats)
+    await Promise.all([...this.#places].map((place) => place.close(how)))
     this.#spill.remove()
   }
 
-  /** One place: a child, and after it the next, until the pool closes. `told` hears of the first. */
-  async #keepSeat(told: (first: FirstStart) => void): Promise<void> {
-    let failures = 0
-    while (!this.#closing.signal.aborted) {
-      const failure = await this.#oneLife(told).catch(asError)
-      if (!failure && failures > 0) this.#reported = undefined
-      failures = failure ? failures + 1 : 0
-      if (!failure) continue
-      told(failure)
-      if (this.#started && !this.#closing.signal.aborted) {
-        this.#report(failure)
-        // Once is bad luck: whoever waits may wait for the next.
-        if (failures > 1 && this.#living.size === 0) this.#stopServing()
-      }
-      await this.#backOff(failures)
-    }
+  #open(count: number): readonly Place[] {
+    const { recycling = NEVER_RECYCLED } = this.#options
+    return Array.from({ length: count }, () => {
+      const place = new Place({
+        ...recycling,
+        create: () =>
+          new Child({ ...this.#options, spill: this.#spill.path, weighed: recycling.maxMemoryBytes !== null }),
+        freed: (free) => this.#offer(free),
+        failed: (error, failures) => this.#failed(error, failures),
+        recovered: () => (this.#reported = undefined),
+      })
+      this.#places.add(place)
+      void place.ended.then(() => this.#places.delete(place))
+      return place
+    })
   }
 
-  /** From a child's start to the end of its group. @throws BeatlockError CHILD_START, or what fork threw. */
-  async #oneLife(told: (first: FirstStart) => void): Promise<undefined> {
-    const startedAt = performance.now()
-    const child = new Child({ ...this.#options, spill: this.#spill.path })
-    this.#children.add(child)
-    try {
-      await child.ready
-      told('ready')
-      this.#living.add(child)
-      this.#serve()
-      this.#offer(child)
-    } finally {
-      await child.gone
-      this.#children.delete(child)
-      this.#living.delete(child)
-      this.#idle.splice(0, this.#idle.length, ...this.#idle.filter((each) => each !== child))
-    }
-    if (child.runs === 0 && performance.now() - startedAt < STEADY_MS) throw child.endedEarly()
+  #children(): readonly Child[] {
+    return [...this.#places].flatMap((place) => place.children)
   }
 
-  async #backOff(failures: number): Promise<void> {
-    const delayMs = Math.min(BACKOFF_MIN_MS * 2 ** (failures - 1), BACKOFF_MAX_MS)
-    await sleep(delayMs, undefined, { signal: this.#closing.signal }).catch(() => undefined)
+  #failed(error: Error, failures: number): void {
+    this.#report(error)
+    // Once is bad luck: whoever waits may wait for the next.
+    if (failures > 1 && !this.#canServe()) this.#stopServing()
   }
 
   #report(error: Error): void {
@@ -160,9 +147,13 @@ export class PreforkPool implements Pool {
     this.#options.onTrouble(error)
   }
 
+  #canServe(): boolean {
+    return [...this.#places].some((place) => place.serving)
+  }
+
   /** Bodies would wait for children that fail one after another, their keys renewed meanwhile: better run elsewhere. */
   #stopServing(): void {
-    if (!this.#serving || this.#closing.signal.aborted) return
+    if (!this.#serving || this.#closing) return
     this.#serving = false
     this.#tellServing(false)
     for (const { body } of [...this.#waiting]) this.#dropWaiting(body.runId, 'no child')
@@ -183,32 +174,47 @@ export class PreforkPool implements Pool {
 
   #giveUp(runId: string): void {
     this.#dropWaiting(runId, 'no child')
-    if (this.#living.size === 0) this.#stopServing()
+    if (!this.#canServe()) this.#stopServing()
   }
 
-  /** A ready child takes who waits, or waits itself. */
-  #offer(child: Child): void {
-    if (!child.usable) return
-    if (this.#closing.signal.aborted) return void child.stop()
-    const next = this.#waiting.shift()
-    if (!next) return void this.#idle.push(child)
-    clearTimeout(next.late)
-    void this.#runIn(child, next.body).then(next.end)
+  #offer(place: Place): void {
+    if (this.#closing || !place.free) return
+    this.#serve()
+    this.#free.add(place)
+    this.#fill()
   }
 
-  async #runIn(child: Child, body: BodyRequest): Promise<BodyEnd> {
-    const end = await child.run(body)
-    this.#offer(child)
-    return end
+  /** Who waits gets what is free. */
+  #fill(): void {
+    while (this.#waiting.length > 0) {
+      const place = this.#takeFree()
+      if (!place) return
+      const next = this.#waiting.shift() as Waiting
+      clearTimeout(next.late)
+      void this.#runIn(place, next.body).then(next.end)
+    }
   }
 
-  #takeIdle(): Child | undefined {
-    for (let child = this.#idle.pop(); child; child = this.#idle.pop()) if (child.usable) return child
+  /** None while as many bodies run as may: a place can have one in a child that leaves, and a free child beside it. */
+  #takeFree(): Place | undefined {
+    if (this.#running >= this.#size) return undefined
+    for (const place of this.#free) {
+      this.#free.delete(place)
+      if (place.free) return place
+    }
     return undefined
   }
 
+  async #runIn(place: Place, body: BodyRequest): Promise<BodyEnd> {
+    this.#running += 1
+    const end = await place.run(body)
+    this.#running -= 1
+    this.#fill()
+    return end
+  }
+
   #childOf(runId: string): Child | undefined {
-    return [...this.#children].find((child) => child.body?.runId === runId)
+    return this.#children().find((child) => child.body?.runId === runId)
   }
 
   #dropWaiting(runId: string, why: UnstartedReason): void {
@@ -220,8 +226,17 @@ export class PreforkPool implements Pool {
   }
 }
 
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
+/** Once each has told how its first child fared. */
+async function firstFailure(places: readonly Place[]): Promise<Error | undefined> {
+  const firsts = await Promise.all(places.map((place) => place.first))
+  return firsts.find((first) => first !== 'ready') as Error | undefined
+}
+
+/** Closes so many of them: those without a child first, then those without a body. */
+function leave(places: readonly Place[], count: number): void {
+  const rank = (place: Place) => (place.serving ? (place.free ? 1 : 2) : 0)
+  const leaving = [...places].sort((a, b) => rank(a) - rank(b)).slice(0, count)
+  for (const place of leaving) void place.close('finish')
 }
 
 function unstarted(why: UnstartedReason): BodyEnd {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { UsageError } from '../lock/error.js'
 import type { Keeper } from '../lock/keeper.js'
 import { monotonicNs } from '../lock/trust.js'
 import type { App } from '../task-base/app.js'
@@ -46,6 +47,14 @@ export class SoloPool implements Pool {
     if (!signal?.aborted) return
     await this.close('now')
     signal.throwIfAborted()
+  }
+
+  get size(): number {
+    return 1
+  }
+
+  async resize(size: number): Promise<void> {
+    if (size !== 1) throw new UsageError('a solo pool runs one at a time: it cannot grow or shrink; use -P prefork.')
   }
 
   onServing(): void {

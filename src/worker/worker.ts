@@ -1,19 +1,19 @@
-import { hostname } from 'node:os'
 import type { Barrier } from '../lock/barrier.js'
 import { type Feed, type Keeper, startKeeper } from '../lock/keeper.js'
 import type { WorkerRow } from '../lock/lock-store.js'
 import { lockDelayMs } from '../lock/trust.js'
-import { packageVersion } from '../lock/version.js'
 import type { App } from '../task-base/app.js'
 import type { Connection } from '../task-base/connection.js'
-import { differingGuards, guardMarks } from '../task-base/differing-guard.js'
+import { differingGuards } from '../task-base/differing-guard.js'
 import type { Consumer } from '../task-base/engine.js'
 import { publishPromotion, type Sweeper, startSweeper } from '../task-base/sweeper.js'
 import { answerCaller } from './caller-line.js'
+import { type Capacity, capacityOf } from './capacity.js'
 import { deliverTo, keysOf } from './deliver.js'
 import { followLosses } from './loss.js'
 import type { Pool } from './pool.js'
 import { PreforkPool } from './prefork-pool.js'
+import { rowOf } from './row.js'
 import { followServing } from './serving.js'
 import { SoloPool } from './solo-pool.js'
 import { endConsumer, everyStep } from './stop.js'
@@ -50,6 +50,8 @@ export interface RunningWorker {
   readonly info: WorkerInfo
   /** Where a further child of this process (a beat) arms its dead-man. */
   readonly feed: Feed
+  /** How many bodies it runs at once, to be changed while it runs. */
+  readonly capacity: Capacity
   /** Bodies that run now. */
   running(): number
   /** Rejects when it cannot go on, and stops by itself: without its keeper it could only start bodies to lose them. */
@@ -67,6 +69,7 @@ interface Parts {
   readonly sweeper: Sweeper
   readonly consumer: Consumer
   readonly serving: { stop(): void }
+  readonly capacity: Capacity
   readonly cold: AbortController
   /** Deliveries, from the message to the end that is written down. */
   readonly underWay: { count: number }
@@ -84,7 +87,8 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     undo.push(() => app.close())
     const barrier = await connection.servers.openBarrier(options.name)
     if (barrier) undo.push(() => barrier.close())
-    const keeper = await openKeeper(options, connection)
+    const row = rowOf(options)
+    const keeper = await openKeeper(options, connection, row)
     undo.push(() => keeper.close())
     // A run that is told to stop hears of it at once; without the notice, from its next renewal.
     const deafen = connection.store.listen(`worker:${options.name}`, keeper.renewNow)
@@ -92,14 +96,22 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     const pool = openPool(options, connection, keeper)
     undo.push(() => pool.close('now'))
     await pool.start()
-    await tellGuards(options, connection)
+    await tellGuards(options, connection, row)
     const cold = new AbortController()
     const underWay = { count: 0 }
     const sweeper = startSweeper(connection.sweep)
     undo.push(() => sweeper.close())
     const consumer = await consume({ options, connection, barrier, keeper, pool, cold, underWay })
     const serving = followServing({ pool, consumer, events: app.events, worker: options.name })
-    return running({ options, connection, barrier, keeper, pool, sweeper, consumer, serving, cold, underWay })
+    const capacity = capacityOf({
+      pool,
+      consumer,
+      resized(size) {
+        keeper.updateWorker({ ...row, concurrency: size })
+        app.events.emit('worker:resized', { worker: options.name, size })
+      },
+    })
+    return running({ options, connection, barrier, keeper, pool, sweeper, consumer, serving, capacity, cold, underWay })
   } catch (error) {
     for (const step of undo.reverse()) await step().catch(() => undefined)
     throw error
@@ -107,41 +119,25 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
 }
 
 /** Publishers without the code go by what is told here; who tells otherwise is named once. */
-async function tellGuards(options: WorkerOptions, { store }: Connection): Promise<void> {
+async function tellGuards(options: WorkerOptions, { store }: Connection, own: WorkerRow): Promise<void> {
   const { app, name } = options
   await store.define(app.guardDefinitions())
   const now = await store.now()
   const others = (await store.workers({ allApps: false })).filter((row) => row.name !== name)
-  for (const { task, workers } of differingGuards([...others, { ...rowOf(options), seenAt: now }], now)) {
+  for (const { task, workers } of differingGuards([...others, { ...own, seenAt: now }], now)) {
     if (workers.includes(name)) app.events.emit('guard:differs', { task, workers })
   }
 }
 
-function openKeeper(options: WorkerOptions, { servers }: Connection): Promise<Keeper> {
+function openKeeper(options: WorkerOptions, { servers }: Connection, row: WorkerRow): Promise<Keeper> {
   const { lockSource: source, lockStore: store } = servers
   const { app } = options
   return startKeeper({
     locks: source ? { source } : { store },
     leaseMs: app.settings.leaseMs,
-    worker: rowOf(options),
+    worker: row,
     onTrouble: (error) => app.events.emit('trouble', { where: 'keeper', error }),
   })
-}
-
-function rowOf({ app, name, queues, concurrency }: WorkerOptions): WorkerRow {
-  return {
-    app: app.name,
-    name,
-    host: hostname(),
-    pid: process.pid,
-    queues,
-    tasks: [...app.tasks.keys()],
-    guards: guardMarks(app.guardDefinitions()),
-    version: packageVersion(),
-    concurrency,
-    startedAt: Date.now(),
-    seenAt: 0,
-  }
 }
 
 function openPool(options: WorkerOptions, connection: Connection, keeper: Keeper): Pool {
@@ -159,7 +155,7 @@ function openPool(options: WorkerOptions, connection: Connection, keeper: Keeper
   })
 }
 
-function consume(parts: Omit<Parts, 'sweeper' | 'consumer' | 'serving'>): Promise<Consumer> {
+function consume(parts: Omit<Parts, 'sweeper' | 'consumer' | 'serving' | 'capacity'>): Promise<Consumer> {
   const { options, connection, barrier, keeper, pool } = parts
   const { app, name } = options
   const { leaseMs } = app.settings
@@ -223,6 +219,7 @@ function running(parts: Parts): RunningWorker {
   const worker: RunningWorker = {
     info: { name, broker, locks, barrier: barrier?.kind ?? 'none', concurrency, pool: options.pool, queues, tasks },
     feed: keeper.feed,
+    capacity: parts.capacity,
     running: () => pool.children().filter((child) => child.runId !== null).length,
     failed: keeper.failed,
     stop(how) {

@@ -33,6 +33,7 @@ describe('the stop of a worker', function () {
     const consumer: Consumer = {
       pause: async () => {},
       resume: async () => {},
+      resize: async () => {},
       close: (how) => {
         told.push(how)
         return how === 'now' ? Promise.resolve() : new Promise(() => {})

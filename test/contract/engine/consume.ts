@@ -35,6 +35,32 @@ export function consumeContract(test: EngineTest): void {
     assert.equal(seen.ids.length, 12)
   })
 
+  test('another bound on deliveries holds at once, also while all that were allowed are under way', async (scene) => {
+    const doors: (() => void)[] = []
+    const { consumer, seen } = await scene.watch(() => {
+      const door = gate<void>()
+      doors.push(() => door.open())
+      return door.opened.then(() => ACK)
+    })
+    for (const id of ['a', 'b', 'c', 'd', 'e']) await scene.publish(id)
+    await eventually('the first delivery', () => seen.ids.length === 1)
+    await consumer.resize(3)
+    await eventually('two more', () => seen.ids.length === 3)
+    await consumer.resize(1)
+    for (const open of doors.splice(0, 2)) open()
+    await eventually('two acknowledgements', () => seen.acknowledged.length === 2)
+    const next = await scene.watch()
+    await eventually('the others', () => next.seen.acknowledged.length === 2)
+    assert.equal(seen.ids.length, 3)
+    for (const open of doors.splice(0)) open()
+    await eventually('the last acknowledgement', () => seen.acknowledged.length === 3)
+    await next.consumer.close('finish')
+    await scene.publish('f')
+    await eventually('its delivery', () => seen.ids.length === 4)
+    for (const open of doors.splice(0)) open()
+    await eventually('its acknowledgement', () => seen.acknowledged.length === 4)
+  })
+
   test('[P13] the message of a consumer that died is delivered again elsewhere', async (scene) => {
     await scene.publish('a')
     const ended = gate<Verdict>()

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openLockStore } from '../../adapters/memory/lock-store.js'
+import { memoryServer } from '../../adapters/memory/server.js'
+import { type Keeper, startKeeper } from '../../src/lock/keeper.js'
+import type { BodyEnd } from '../../src/task-base/body.js'
+import { type PreforkOptions, PreforkPool } from '../../src/worker/prefork-pool.js'
+import { until } from '../support/until.js'
+import { bodyOf } from './fixture/body.js'
+
+const RUNNER = new URL('./fixture/runner.js', import.meta.url).href
+
+describe('PreforkPool.resize', () => {
+  let keeper: Keeper
+  let folder: string
+  const pools: PreforkPool[] = []
+  const troubles: string[] = []
+
+  before(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'beatlock-test-'))
+    const store = openLockStore({ server: memoryServer(), app: 'resize' })
+    keeper = await startKeeper({ locks: { store }, leaseMs: 5000, worker: null, onTrouble: () => {} })
+  })
+  after(async () => {
+    await keeper.close()
+    rmSync(folder, { recursive: true })
+  })
+  afterEach(async () => {
+    troubles.length = 0
+    for (const pool of pools.splice(0)) await pool.close('now')
+  })
+
+  async function started(size: number, more: Partial<PreforkOptions> = {}): Promise<PreforkPool> {
+    const onTrouble = ({ message }: Error) => void troubles.push(message)
+    const pool = new PreforkPool({
+      feed: keeper.feed,
+      runner: RUNNER,
+      spec: {},
+      onAsk: async () => null,
+      onTrouble,
+      size,
+      ...more,
+    })
+    pools.push(pool)
+    await pool.start()
+    return pool
+  }
+
+  const pids = (pool: PreforkPool): number[] => pool.children().map(({ pid }) => pid)
+  const runsIn = (ends: readonly BodyEnd[]): string[] =>
+    ends.map((end) => (end.end === 'returned' && end.result) || end.end)
+  const sleeping = (pool: PreforkPool, name: string) => {
+    const file = join(folder, name)
+    return { run: pool.run(bodyOf('sleep', [400, file])), begun: () => existsSync(file) }
+  }
+
+  it('bodies go to the child that has waited longest', async () => {
+    const pool = await started(3)
+    const seen: string[] = []
+    for (let n = 0; n < 9; n += 1) seen.push(...runsIn([await pool.run(bodyOf('pid'))]))
+    assert.deepEqual(seen.slice(3), [...seen.slice(0, 3), ...seen.slice(0, 3)])
+    assert.equal(new Set(seen).size, 3)
+  })
+
+  it('grows: the new children are ready when it resolves, and the old go on', async () => {
+    const pool = await started(1)
+    const [old] = pids(pool)
+    await pool.resize(3)
+    assert.equal(pool.size, 3)
+    const seen = runsIn(await Promise.all([1, 2, 3].map(() => pool.run(bodyOf('pid')))))
+    assert.deepEqual(seen.sort(), pids(pool).map(String).sort())
+    assert.ok(seen.includes(String(old)))
+  })
+
+  it('shrinks by idle children first; one that runs ends its body, and no body begins beyond the size', async () => {
+    const pool = await started(3)
+    const [one, two] = [sleeping(pool, 'one'), sleeping(pool, 'two')]
+    await until(() => one.begun() && two.begun())
+    await pool.resize(1)
+    assert.equal(pool.children().filter(({ runId }) => runId !== null).length, 2)
+    const third = pool.run(bodyOf('pid'))
+    const order: string[] = []
+    const told = (name: string) => () => void order.push(name)
+    const ends = await Promise.all([
+      one.run.finally(told('one')),
+      two.run.finally(told('two')),
+      third.finally(told('third')),
+    ])
+    assert.deepEqual(runsIn(ends.slice(0, 2)), ['"slept"', '"slept"'])
+    assert.equal(order.at(-1), 'third')
+    await until(() => pool.children().length === 1)
+    assert.deepEqual(runsIn([ends[2]]), pids(pool).map(String))
+  })
+
+  it('shrinks while it grows: the last word counts, and nothing is left over', async () => {
+    const pool = await started(1)
+    const [old] = pids(pool)
+    await Promise.all([pool.resize(4), pool.resize(1)])
+    await until(() => pool.children().length === 1)
+    assert.deepEqual([pool.size, pids(pool), troubles], [1, [old], []])
+  })
+
+  it('does not grow when no further child starts: it says why and goes on as before', async () => {
+    const spec: { fail?: string } = {}
+    const pool = await started(1, { spec })
+    spec.fail = 'the app has a typo'
+    await assert.rejects(pool.resize(3), { code: 'CHILD_START', message: /the app has a typo/ })
+    await until(() => pool.children().length === 1)
+    assert.deepEqual([pool.size, troubles], [1, []])
+    assert.deepEqual(await pool.run(bodyOf('echo', [1])), { end: 'returned', result: '1' })
+  })
+
+  it('[P22] close(finish) waits for a body in a place that is given up', async () => {
+    const pool = await started(2)
+    const [one, two] = [sleeping(pool, 'last'), sleeping(pool, 'very last')]
+    await until(() => one.begun() && two.begun())
+    await pool.resize(1)
+    await pool.close('finish')
+    assert.deepEqual(runsIn(await Promise.all([one.run, two.run])), ['"slept"', '"slept"'])
+    assert.deepEqual(pool.children(), [])
+  })
+})
