@@ -1,11 +1,17 @@
 import { hostname } from 'node:os'
 import type { WorkerRow } from '../lock/lock-store.js'
 import { packageVersion } from '../lock/version.js'
+import type { App } from '../task-base/app.js'
 import { guardMarks } from '../task-base/differing-guard.js'
-import type { WorkerOptions } from './worker.js'
 
 /** What others see of a worker that starts now. */
-export function rowOf({ app, name, queues, concurrency }: WorkerOptions): WorkerRow {
+export function rowOf(of: {
+  readonly app: App
+  readonly name: string
+  readonly queues: readonly string[]
+  readonly concurrency: number
+}): WorkerRow {
+  const { app, name, queues, concurrency } = of
   return {
     app: app.name,
     name,
