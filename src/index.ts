@@ -14,6 +14,7 @@ export type { Overlap } from './lock/overlap.js'
 export { App, type PeriodicOptions, type Signature, type TaskHandle } from './task-base/app.js'
 export type { AppOptions } from './task-base/app-options.js'
 export type { CallOptions } from './task-base/call.js'
+export type { CallTerms } from './task-base/call-term.js'
 export type { Totals } from './task-base/counters.js'
 export type { DeadLetterDetail, DeadLetterInfo, DeadLetters, Requeued } from './task-base/dead-letters.js'
 export type { DirectAnswer } from './task-base/direct.js'
@@ -32,6 +33,7 @@ export {
   Revoked,
   SoftTimeLimitExceeded,
   TaskFailed,
+  TimeLimitExceeded,
 } from './task-base/error.js'
 export type { AppEvents } from './task-base/event.js'
 export { type GuardOptions, guard } from './task-base/guard.js'
@@ -39,7 +41,9 @@ export type { Headers } from './task-base/header.js'
 export type { ClearOptions, LockDetail, LockInfo, Locks } from './task-base/locks.js'
 export type { CallOnce, Mode, Once } from './task-base/once.js'
 export type { Result, State } from './task-base/result.js'
+export type { ErrorMatch, RetryFields } from './task-base/retry-policy.js'
 export type { Revocation, RevokeOptions } from './task-base/revoke.js'
+export type { Route, Routes } from './task-base/route.js'
 export type { Schedule } from './task-base/schedule.js'
 export type { Shared, SharedOptions } from './task-base/shared.js'
-export { currentRequest, type Lock, QueueOnce, Task, type TaskRequest } from './task-base/task.js'
+export { currentRequest, type Lock, QueueOnce, type RetryOptions, Task, type TaskRequest } from './task-base/task.js'

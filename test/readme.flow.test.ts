@@ -6,7 +6,7 @@ import { projectRoot } from './support/project-root.js'
 import { type RedisServer, startRedis } from './support/redis-server.js'
 
 const readme = readFileSync(join(projectRoot(), 'README.md'), 'utf8')
-const [appCode = '', callCode = '', sharedCode = '', , entryCode = ''] = blocks('js')
+const [appCode = '', callCode = '', retryCode = '', sharedCode = '', , entryCode = ''] = blocks('js')
 const [worker = [], call = [], list = []] = commands(blocks('sh')[0] ?? '')
 
 /** Calls the task of the section on shared state as often as it takes for each of two children to have had a turn. */
@@ -17,6 +17,17 @@ while (ends.length < 2 || ends.every(({ seen, greeted }) => seen === greeted)) {
   ends.push(...(await Promise.all(calls.map((call) => call.get({ timeout: '20s' })))))
 }
 console.log(JSON.stringify(ends))
+await app.close()
+`
+
+/** The task of the section on retries, asked for a place where nobody answers. */
+const FETCHES = `import { App, QueueOnce } from 'beatlock'
+import { runTask } from 'beatlock/testing'
+${retryCode}
+const app = new App('fetches')
+app.register(Fetch)
+const { outcome, countdownMs, error } = await runTask(app, 'fetch', [{ url: 'http://127.0.0.1:9/' }])
+console.log(outcome, countdownMs <= 2_000, error.name)
 await app.close()
 `
 
@@ -38,6 +49,7 @@ describe("the README's code, on a real server", function () {
     )
     put('greeter.js', sharedCode)
     put('greetings.js', GREETINGS)
+    put('fetches.js', FETCHES)
     put('nightly.js', `import { App } from 'beatlock'\n${entryCode}export { nightly as app }\n`)
     await start(worker).saw('entry refresh-7: feeds.refresh, every 5m')
   })
@@ -63,6 +75,12 @@ describe("the README's code, on a real server", function () {
     const { code, stdout, stderr } = await startScript(join(folder, 'call.js'), [], here()).ended
     assert.equal(code, 0, stderr)
     assert.match(stdout, /^published feed 7 is fresh, token \d+\n$/)
+  })
+
+  it('retries by the rule of its section', async () => {
+    const { code, stdout, stderr } = await startScript(join(folder, 'fetches.js'), [], here()).ended
+    assert.equal(code, 0, stderr)
+    assert.equal(stdout, 'retried true TypeError\n')
   })
 
   it('counts in shared state what a variable in each of two children cannot', async () => {

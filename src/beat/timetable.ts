@@ -4,6 +4,7 @@ import type { Overlap } from '../lock/overlap.js'
 import { suggest } from '../lock/suggest.js'
 import type { App } from '../task-base/app.js'
 import { buildMessage, type CallOptions, type CallTarget } from '../task-base/call.js'
+import { NO_TERMS } from '../task-base/call-term.js'
 import type { Entry, Kwargs } from '../task-base/entry.js'
 import { namedArguments } from '../task-base/key-argument.js'
 import type { Message } from '../task-base/message.js'
@@ -52,7 +53,7 @@ export function refuseUnknownTask(app: App, name: string, entry: Entry): void {
 }
 
 function unknownTask(name: string): CallTarget {
-  return { name, params: null, defaults: null, guard: undefined, maxRetries: 0 }
+  return { name, params: null, defaults: null, guard: undefined, maxRetries: 0, ...NO_TERMS }
 }
 
 /** What stored entries mean to a beat of this app: those of its own configuration are its own objects. */
@@ -105,7 +106,7 @@ function shared(name: string, { schedule }: Entry): Entry['schedule'] {
 function refuseBadCall(app: App, of: { name: string; entry: Entry; known: CallTarget }): void {
   const { name, entry, known } = of
   try {
-    const context = { app: app.name, queue: 'default', resultMs: 1, now: 0 }
+    const context = { app: app.name, router: () => ({}), resultMs: 1, now: 0 }
     // What a function will answer is known at the slot only.
     const args =
       typeof entry.args === 'function' || typeof entry.kwargs === 'function' ? [] : givenArguments(entry, known)

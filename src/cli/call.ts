@@ -21,6 +21,9 @@ interface CallFlags extends GlobalFlags {
   readonly countdown?: string
   readonly expires?: string
   readonly queue?: string
+  readonly priority?: string
+  readonly softTimeLimit?: string
+  readonly timeLimit?: string
   readonly overlap?: string
   readonly wait?: string | true
   readonly json?: true
@@ -39,7 +42,10 @@ export function addCallCommand(parent: Command): void {
     .option('--id <id>', 'message id: the same id again is the same call')
     .option('--countdown <duration>', 'start at the earliest after: 30s, 5m')
     .option('--expires <duration>', 'worthless after: 30s, 5m')
-    .option('--queue <queue>', 'default: default')
+    .option('--queue <queue>', "default: as its task or the app's routes say, else default")
+    .option('--priority <number>', '0 goes first, then 1 and so on; without one a call goes before those that have one')
+    .option('--soft-time-limit <duration>', 'abort the signal of its run after this long')
+    .option('--time-limit <duration>', 'kill its run after this long')
     .option('--overlap <policy>', 'when the key is held: raise, skip, defer, queue, replace or allow')
     .option('--wait [duration]', 'wait for the result and print it')
     .option('--json', 'an object: id, outcome, holder; with --wait also value; error (code, message) where it fails')
@@ -109,12 +115,16 @@ function refuseUnknown({ scope, app }: Target, task: string): void {
 }
 
 /** Durations are judged where the call is built; the texts pass. */
-function readOptions({ id, countdown, expires, queue, overlap }: CallFlags): CallOptions {
+function readOptions(flags: CallFlags): CallOptions {
+  const { id, countdown, expires, queue, priority, softTimeLimit, timeLimit, overlap } = flags
   return {
     ...(id === undefined ? {} : { id }),
     ...(countdown === undefined ? {} : { countdown: countdown as Duration }),
     ...(expires === undefined ? {} : { expires: expires as Duration }),
     ...(queue === undefined ? {} : { queue }),
+    ...(priority === undefined ? {} : { priority: Number(priority) }),
+    ...(softTimeLimit === undefined ? {} : { softTimeLimit: softTimeLimit as Duration }),
+    ...(timeLimit === undefined ? {} : { timeLimit: timeLimit as Duration }),
     ...(overlap === undefined ? {} : { once: { overlap: overlap as Overlap } }),
   }
 }

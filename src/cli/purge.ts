@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { UsageError } from '../lock/error.js'
 import type { App } from '../task-base/app.js'
-import { readQueue } from '../task-base/call.js'
+import { readQueue } from '../task-base/call-term.js'
 import type { Connection } from '../task-base/connection.js'
 import { type Purged, purgeQueue } from '../task-base/purge.js'
 import { confirmed, needsAnswer } from './confirm.js'

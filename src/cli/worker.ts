@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { parseDuration } from '../lock/duration.js'
 import { UsageError } from '../lock/error.js'
 import { suggest } from '../lock/suggest.js'
-import { readQueue } from '../task-base/call.js'
+import { readQueue, refuseLateSoftLimit } from '../task-base/call-term.js'
 import { MOST_CHILDREN } from '../worker/capacity.js'
 import type { ExitCode } from './exit.js'
 import { addCommand, exiting, type GlobalFlags } from './program.js'
@@ -43,8 +43,11 @@ export function addWorkerCommand(parent: Command): void {
     .option('-P, --pool <pool>', 'prefork: child processes; solo: in the worker itself, one at a time', 'prefork')
     .option('-Q, --queues <names>', 'queues to serve, separated by commas', 'default')
     .option('-n, --name <name>', 'unique within the app; @host is added. Default: w<pid>')
-    .option('--soft-time-limit <duration>', 'abort the signal of a run after this long, where its task sets no limit')
-    .option('--time-limit <duration>', 'kill a run after this long, where its task sets no limit')
+    .option(
+      '--soft-time-limit <duration>',
+      'abort the signal of a run after this long, where neither call nor task sets it',
+    )
+    .option('--time-limit <duration>', 'kill a run after this long, where neither call nor task sets it')
     .addHelpText(
       'after',
       '\nThe log goes to stdout, one readable line an event. SIGTERM or Ctrl-C: finish what runs; a second time: kill it.',
@@ -61,14 +64,17 @@ async function worker(flags: WorkerFlags): Promise<ExitCode> {
 
 function readChoice(flags: WorkerFlags): WorkerChoice {
   const pool = readPool(flags.pool)
+  const softTimeLimitMs = readLimit('--soft-time-limit', flags.softTimeLimit)
+  const timeLimitMs = readLimit('--time-limit', flags.timeLimit)
+  refuseLateSoftLimit('worker', { softTimeLimitMs, timeLimitMs })
   return {
     beat: flags.beat ?? false,
     name: processName('w', flags.name),
     pool,
     concurrency: readConcurrency(flags.concurrency, pool),
     queues: readQueues(flags.queues ?? ''),
-    softTimeLimitMs: readLimit('--soft-time-limit', flags.softTimeLimit),
-    timeLimitMs: readLimit('--time-limit', flags.timeLimit),
+    softTimeLimitMs,
+    timeLimitMs,
   }
 }
 

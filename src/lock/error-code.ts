@@ -20,6 +20,7 @@ export const ERROR_CODES = [
   'MAX_DELIVERIES',
   'UNKNOWN_TASK',
   'BAD_ARGUMENTS',
+  'BAD_RESULT',
   'LOCK_LOST',
   'EXPIRED',
   'REVOKED',

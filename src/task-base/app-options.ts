@@ -2,6 +2,7 @@ import { type Duration, parseDuration } from '../lock/duration.js'
 import { UsageError } from '../lock/error.js'
 import { suggest } from '../lock/suggest.js'
 import { type Entry, readEntry } from './entry.js'
+import { type Router, type Routes, readRoutes } from './route.js'
 
 export interface AppOptions {
   /** `redis://…`, `postgres://…`, `embedded:`, `embedded:./dir` or `memory:`. Default: BEATLOCK_BROKER, then `embedded:`. */
@@ -20,6 +21,8 @@ export interface AppOptions {
   readonly imports?: readonly string[]
   /** Results are kept this long; default 1 day. */
   readonly results?: { readonly expires?: Duration }
+  /** Queues of calls, by task name or pattern; what the call or its task say wins. Default: all go to `default`. */
+  readonly routes?: Routes
   readonly beatSchedule?: Readonly<Record<string, Entry>>
 }
 
@@ -32,10 +35,11 @@ export interface AppSettings {
   readonly timezone: string
   readonly imports: readonly string[]
   readonly resultMs: number
+  readonly router: Router
   readonly entries: ReadonlyMap<string, Entry>
 }
 
-const NAMES = ['broker', 'locks', 'timezone', 'imports', 'results', 'beatSchedule']
+const NAMES = ['broker', 'locks', 'timezone', 'imports', 'results', 'routes', 'beatSchedule']
 const LEASE_MS = 15_000
 const MIN_LEASE_MS = 5_000
 const RESULT_MS = 86_400_000
@@ -61,6 +65,7 @@ export function readAppOptions(app: string, options: AppOptions): AppSettings {
       options.results?.expires === undefined
         ? RESULT_MS
         : parseDuration(options.results.expires, `${where}: results.expires`, { minMs: 1000 }),
+    router: readRoutes(where, options.routes),
     entries: new Map(
       Object.entries(options.beatSchedule ?? {}).map(([name, entry]) => [readEntryName(name), readEntry(name, entry)]),
     ),

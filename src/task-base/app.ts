@@ -8,6 +8,7 @@ import { type AppOptions, type AppSettings, readAppName, readAppOptions, readEnt
 import type { BodyVerdict } from './body.js'
 import { buildMessage, type CallOptions, type CallTarget } from './call.js'
 import { callerAnswer, tellCall } from './call-answer.js'
+import { NO_TERMS } from './call-term.js'
 import { type Caller, type Connection, openConnection } from './connection.js'
 import { Counters, type Totals, totalsOf } from './counters.js'
 import { DeadLetters } from './dead-letters.js'
@@ -63,7 +64,6 @@ export interface AppOverrides {
 
 /** Where an app says which version of this package it is of. */
 export const APP_VERSION = Symbol.for('beatlock.app')
-const DEFAULT_QUEUE = 'default'
 
 /** Tasks, timetable and servers of one application. Reads its options once; connects at the first call. */
 export class App {
@@ -252,7 +252,8 @@ export class App {
 
   /** @internal The message of a call, without sending it. @throws UsageError */
   async message(target: CallTarget, args: readonly unknown[], options: CallOptions): Promise<Message> {
-    const context = { app: this.name, queue: DEFAULT_QUEUE, resultMs: this.settings.resultMs }
+    const { router, resultMs } = this.settings
+    const context = { app: this.name, router, resultMs }
     const at = (now: number): Message => buildMessage(target, args, options, { ...context, now })
     const known = this.#overrides.caller ?? this.#open
     if (known) return at(known.now())
@@ -321,6 +322,7 @@ export class App {
       defaults: definition?.defaults ?? null,
       guard,
       maxRetries: null,
+      ...NO_TERMS,
     }
   }
 

@@ -27,8 +27,8 @@ export function attemptOf({ retries, deliveries }: Pick<BodyRequest, 'retries' |
 export type BodyVerdict =
   /** `result`: JSON text of what it returned, or null for undefined. */
   | { readonly end: 'returned'; readonly result: string | null }
-  /** `error`: JSON text `{name, message, stack?, code?}`. */
-  | { readonly end: 'threw'; readonly error: string }
+  /** `error`: JSON text of a {@link CarriedError}. `code`: where the body did not just throw an error of its own. */
+  | { readonly end: 'threw'; readonly error: string; readonly code?: 'SOFT_TIME_LIMIT' | 'BAD_RESULT' }
   /** It asked to run again after `countdownMs`; `error`: why, as above, or null. */
   | { readonly end: 'retry'; readonly countdownMs: number; readonly error: string | null }
 

@@ -5,13 +5,15 @@ import { holdsAtPublish } from '../lock/mode.js'
 import { printable } from '../lock/printable.js'
 import { suggest } from '../lock/suggest.js'
 import { ulid } from '../lock/ulid.js'
+import { type CallTerms, type ReadTerms, readTerms, refuseLateSoftLimit, TERM_NAMES } from './call-term.js'
 import { type Headers, readHeaders } from './header.js'
 import { boundArguments, keyOf, type Signature } from './key-argument.js'
 import { encodeMessage, type Message, type MessageLock } from './message.js'
 import { type CallOnce, type Guard, withCall } from './once.js'
+import type { Router } from './route.js'
 
 /** How one call goes out. */
-export interface CallOptions {
+export interface CallOptions extends CallTerms {
   /**
    * The message's id: 1–100 of `A-Za-z0-9._-`. The same id again is the same call, until its end is forgotten: 10 min after
    * it, or with its result if that is kept longer. Default: a new ULID.
@@ -23,10 +25,7 @@ export interface CallOptions {
   readonly eta?: Date
   /** Worthless after this long (or at this instant), counted from the call. */
   readonly expires?: Duration | Date
-  readonly queue?: string
-  /** 0 goes first, then 1 … 2,097,151. Default: in order of arrival, before all with a priority. */
-  readonly priority?: number
-  /** How often the task may ask for a retry; default: its `maxRetries`. */
+  /** How often the task may be retried; default: its `maxRetries`. */
   readonly retries?: number
   /** Texts for the body, as `this.request.headers`; no part of the key. At most 8,192 bytes as JSON. Default: none. */
   readonly headers?: Headers
@@ -34,7 +33,7 @@ export interface CallOptions {
 }
 
 /** What a call needs to know of its task: its code, or what a worker has told of it. */
-export interface CallTarget extends Signature {
+export interface CallTarget extends Signature, ReadTerms {
   /** Null: no lock. Undefined: unknown here, to be guarded at delivery. */
   readonly guard: Guard | null | undefined
   /** Null: unknown here. */
@@ -43,13 +42,15 @@ export interface CallTarget extends Signature {
 
 export interface CallContext {
   readonly app: string
-  readonly queue: string
+  /** Where a call goes that says nothing itself, nor its task. */
+  readonly router: Router
   readonly resultMs: number
   /** Epoch ms by the store's clock. */
   readonly now: number
 }
 
-const NAMES = ['id', 'countdown', 'eta', 'expires', 'queue', 'priority', 'retries', 'headers', 'once']
+const NAMES = ['id', 'countdown', 'eta', 'expires', 'retries', 'headers', 'once', ...TERM_NAMES]
+const DEFAULT_QUEUE = 'default'
 /** Larger payloads belong into a store of their own, with their place as the argument. */
 export const MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
 
@@ -67,6 +68,9 @@ export function buildMessage(
   const id = readId(where, options.id)
   const bound = boundArguments(target, args)
   const headers = readHeaders(where, options.headers)
+  const own = readTerms(where, options)
+  const terms = orTask(where, own, target)
+  const route = context.router(target.name, bound)
   const message: Message = {
     v: 1,
     id,
@@ -74,17 +78,41 @@ export function buildMessage(
     task: target.name,
     args: bound,
     ...(headers === undefined ? {} : { headers }),
-    queue: readQueue(where, options.queue ?? context.queue),
+    queue: terms.queue ?? route.queue ?? DEFAULT_QUEUE,
     round: 0,
-    priority: readPriority(where, options.priority),
+    priority: terms.priority ?? route.priority ?? null,
     publishedAt: Math.round(context.now),
     notBefore: readNotBefore(where, options, context.now),
     expiresAt: readExpires(where, options.expires, context.now),
     maxRetries: readRetries(where, options.retries) ?? target.maxRetries,
-    resultMs: context.resultMs,
+    resultMs: terms.ignoreResult ? 0 : (terms.resultMs ?? context.resultMs),
+    ...saidByCall(own),
     lock: messageLock({ target, id, bound, once: options.once, where }),
   }
   return refuseTooLarge(where, message)
+}
+
+/** What the call says, else what its task does. */
+function orTask(where: string, own: ReadTerms, task: ReadTerms): ReadTerms {
+  const terms = {
+    queue: own.queue ?? task.queue,
+    priority: own.priority ?? task.priority,
+    timeLimitMs: own.timeLimitMs ?? task.timeLimitMs,
+    softTimeLimitMs: own.softTimeLimitMs ?? task.softTimeLimitMs,
+    ignoreResult: own.ignoreResult ?? task.ignoreResult,
+    resultMs: own.resultMs ?? task.resultMs,
+  }
+  refuseLateSoftLimit(where, terms)
+  return terms
+}
+
+/** What the worker needs to know of the call alone: the task's own it has from its code, maybe newer. */
+function saidByCall({ timeLimitMs, softTimeLimitMs, ignoreResult }: ReadTerms): Partial<Message> {
+  return {
+    ...(timeLimitMs === null ? {} : { timeLimitMs }),
+    ...(softTimeLimitMs === null ? {} : { softTimeLimitMs }),
+    ...(ignoreResult === null ? {} : { ignoreResult }),
+  }
 }
 
 function messageLock(call: {
@@ -161,24 +189,10 @@ function lockOf({ overlap, keep, maxParked, minRunMs, timeoutMs, limit, mode }: 
   return { overlap, keep, maxParked, minRunMs, timeoutMs, limit, mode }
 }
 
-/** @throws UsageError */
-export function readQueue(where: string, queue: unknown): string {
-  if (typeof queue === 'string' && /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}$/.test(queue)) return queue
-  throw new UsageError(
-    `${where}: queue must be a name such as 'reports' (letters, digits, '.', '_', '-'), got ${printable(JSON.stringify(queue) ?? '')}.`,
-  )
-}
-
-function readPriority(where: string, priority: unknown): number | null {
-  if (priority === undefined) return null
-  if (typeof priority === 'number' && Number.isInteger(priority) && priority >= 0 && priority <= 2_097_151)
-    return priority
-  throw new UsageError(`${where}: priority must be a whole number from 0 (first) to 2097151, got ${String(priority)}.`)
-}
-
 function readRetries(where: string, retries: unknown): number | undefined {
   if (retries === undefined) return undefined
-  if (typeof retries === 'number' && Number.isInteger(retries) && retries >= 0) return retries
+  if (retries === Number.POSITIVE_INFINITY) return Number.MAX_SAFE_INTEGER
+  if (typeof retries === 'number' && Number.isSafeInteger(retries) && retries >= 0) return retries
   throw new UsageError(`${where}: retries must be a whole number from 0 up, got ${String(retries)}.`)
 }
 
@@ -196,7 +210,8 @@ function readExpires(where: string, expires: CallOptions['expires'], now: number
   return Math.round(now + parseDuration(expires, `${where}: expires`, { minMs: 1 }))
 }
 
-function readInstant(what: string, instant: unknown): number {
+/** @throws UsageError */
+export function readInstant(what: string, instant: unknown): number {
   if (instant instanceof Date && Number.isFinite(instant.getTime())) return instant.getTime()
   throw new UsageError(`${what} must be a valid Date, got ${String(instant)}.`)
 }

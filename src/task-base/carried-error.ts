@@ -9,6 +9,7 @@ import {
   Revoked,
   SoftTimeLimitExceeded,
   TaskFailed,
+  TimeLimitExceeded,
 } from './error.js'
 
 /** An error as JSON: what of it travels from the process that threw it to whoever reads the result. */
@@ -38,7 +39,7 @@ const BUILT_IN: ReadonlyMap<string, new (message: string) => Error> = new Map(
 
 const OWN: readonly { readonly name: string; readonly prototype: Error }[] = [
   ...[BeatlockError, UsageError, StoreUnavailable, BrokerUnavailable],
-  ...[AlreadyQueued, ParkedFull, PublishUnknown, Rejected, ResultTimeout, Revoked, TaskFailed],
+  ...[AlreadyQueued, ParkedFull, PublishUnknown, Rejected, ResultTimeout, Revoked, TaskFailed, TimeLimitExceeded],
   ...[SoftTimeLimitExceeded, LockLost],
 ]
 

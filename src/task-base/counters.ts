@@ -9,6 +9,8 @@ export type Totals = Readonly<Record<string, Readonly<Record<string, number>>>>
 
 /** A process that dies loses at most what it counted since. */
 const FLUSH_MS = 5_000
+/** Failures of a kind of their own: a limit may be set too low. */
+const LIMITS: Readonly<Record<string, string>> = { TIME_LIMIT: 'timeLimit', SOFT_TIME_LIMIT: 'softTimeLimit' }
 
 /**
  * Counts what an app's events tell: each outcome, and each attempt of a stale owner. The process keeps its own totals and
@@ -30,6 +32,7 @@ export class Counters {
     on('call:ended', ({ key, outcome }) => this.#count(taskOf(key), outcome))
     on('run:started', ({ task }) => this.#count(task, 'started'))
     on('run:ended', ({ task, outcome }) => this.#count(task, outcome))
+    on('run:ended', ({ task, code }) => code !== null && code in LIMITS && this.#count(task, LIMITS[code] as string))
     on('run:retried', ({ task }) => this.#count(task, 'retried'))
     on('run:crashed', ({ task }) => this.#count(task, 'crashed'))
     on('run:lost', ({ task }) => this.#count(task, 'lost'))

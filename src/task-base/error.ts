@@ -93,6 +93,12 @@ export class TaskFailed extends BeatlockError {
   }
 }
 
+/**
+ * `get()` of a task that ran into a limit: the hard one (`TIME_LIMIT`), or it let the error of its soft one pass
+ * (`SOFT_TIME_LIMIT`).
+ */
+export class TimeLimitExceeded extends TaskFailed {}
+
 /** `get()` waited as long as it was told to. The call goes on. */
 export class ResultTimeout extends BeatlockError {
   constructor(id: string, timeoutMs: number) {

@@ -1,12 +1,12 @@
-import { parseDuration } from '../lock/duration.js'
 import { UsageError } from '../lock/error.js'
 import { printable } from '../lock/printable.js'
 import { attemptOf, type BodyVerdict } from './body.js'
-import { MAX_PAYLOAD_BYTES } from './call.js'
 import { errorText } from './carried-error.js'
 import { decodeMessage, type Message } from './message.js'
-import { RetryRequested, requests, type TaskRequest } from './task.js'
+import { verdictOnResult } from './returned.js'
+import { requests, type TaskRequest } from './task.js'
 import type { TaskDefinition } from './task-definition.js'
+import { verdictOnThrown } from './thrown.js'
 
 /** One run of a body, as a child's runner asks for it. */
 export interface ExecuteRequest {
@@ -30,15 +30,25 @@ export async function executeTask(
     const message = decodeMessage(request.message)
     const definition = find(message.task)
     if (!definition) throw new UsageError(`the child process does not know the task '${printable(message.task)}'.`)
-    const task = definition.create()
-    const taskRequest = requestOf(message, request)
-    Object.defineProperty(task, 'request', { value: taskRequest })
-    const run = task.run as (...args: unknown[]) => unknown
-    const value = await requests.run(taskRequest, async () => run.apply(task, [...message.args]))
-    return { end: 'returned', result: resultText(value) }
+    return await runBody(definition, message, request)
   } catch (error) {
-    return error instanceof RetryRequested ? retryOf(error) : { end: 'threw', error: errorText(error) }
+    return { end: 'threw', error: errorText(error) }
   }
+}
+
+async function runBody(definition: TaskDefinition, message: Message, request: ExecuteRequest): Promise<BodyVerdict> {
+  const task = definition.create()
+  const taskRequest = requestOf(message, request)
+  Object.defineProperty(task, 'request', { value: taskRequest })
+  const run = task.run as (...args: unknown[]) => unknown
+  let value: unknown
+  try {
+    value = await requests.run(taskRequest, async () => run.apply(task, [...message.args]))
+  } catch (error) {
+    return verdictOnThrown(definition.retry, request, error)
+  }
+  if (message.ignoreResult ?? definition.ignoreResult) return { end: 'returned', result: null }
+  return verdictOnResult(value)
 }
 
 function requestOf(message: Message, request: ExecuteRequest): TaskRequest {
@@ -53,24 +63,5 @@ function requestOf(message: Message, request: ExecuteRequest): TaskRequest {
     lock: message.lock.guarded && token !== null ? { key: message.lock.key, token, remainingMs } : undefined,
     log: { info: log('info'), error: log('error') },
     progress: (progress) => request.progress?.(progress),
-  }
-}
-
-/** @throws TypeError for what JSON cannot hold at all: BigInt, cycles; RangeError for what no server should. */
-function resultText(value: unknown): string | null {
-  const text = JSON.stringify(value) ?? null
-  const bytes = text === null ? 0 : Buffer.byteLength(text)
-  if (bytes <= MAX_PAYLOAD_BYTES) return text
-  throw new RangeError(
-    `the result takes ${bytes} bytes, more than ${MAX_PAYLOAD_BYTES}; store it and return its place.`,
-  )
-}
-
-function retryOf(error: RetryRequested): BodyVerdict {
-  try {
-    const countdownMs = parseDuration(error.countdown, 'retry: countdown')
-    return { end: 'retry', countdownMs, error: error.cause === undefined ? null : errorText(error.cause) }
-  } catch (bad) {
-    return { end: 'threw', error: errorText(bad) }
   }
 }

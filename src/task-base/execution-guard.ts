@@ -2,33 +2,28 @@ import { ulid } from '../lock/ulid.js'
 import type { BodyRequest } from './body.js'
 import type { Verdict } from './engine.js'
 import { encodeMessage, type Message } from './message.js'
-import type { ExecutionPorts, Granted, Run } from './run.js'
+import type { ExecutionPorts, Granted, Run, RunBounds } from './run.js'
 import { endUnstarted, finish } from './run-end.js'
 import { takeSeat } from './run-grant.js'
-
-export interface TaskLimits {
-  readonly softTimeLimitMs: number | null
-  readonly timeLimitMs: number | null
-}
 
 /**
  * One delivery: barrier, grant, body, and the end in reverse order. The verdict is given only once the record knows
  * the end, so a process that dies anywhere in here is followed by a redelivery that the record answers rightly.
  */
-export async function guardExecution(ports: ExecutionPorts, message: Message, limits: TaskLimits): Promise<Verdict> {
+export async function guardExecution(ports: ExecutionPorts, message: Message, bounds: RunBounds): Promise<Verdict> {
   const ref = { key: message.lock.key, messageId: message.id, round: message.round }
   if (message.expiresAt !== null && message.expiresAt <= ports.now()) {
     return endUnstarted(ports, message, { outcome: 'expired', code: 'EXPIRED' })
   }
-  const seated = await takeSeat({ ports, message, ref, runId: ulid() })
+  const seated = await takeSeat({ ports, message, ref, bounds, runId: ulid() })
   if ('verdict' in seated) return seated
   const { run, granted } = seated
   const startedAt = performance.now()
-  const end = await ports.run(bodyOf(run, granted, limits))
+  const end = await ports.run(bodyOf(run, granted))
   return finish(run, granted, end, performance.now() - startedAt)
 }
 
-function bodyOf(run: Run, granted: Granted, limits: TaskLimits): BodyRequest {
+function bodyOf(run: Run, granted: Granted): BodyRequest {
   const { token, deliveries, retries, deadlineNs } = granted
   return {
     runId: run.runId,
@@ -37,7 +32,7 @@ function bodyOf(run: Run, granted: Granted, limits: TaskLimits): BodyRequest {
     deliveries,
     retries,
     deadlineNs,
-    softLimitMs: limits.softTimeLimitMs,
-    hardLimitMs: limits.timeLimitMs,
+    softLimitMs: run.bounds.softTimeLimitMs,
+    hardLimitMs: run.bounds.timeLimitMs,
   }
 }

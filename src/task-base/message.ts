@@ -25,6 +25,10 @@ export interface Message {
   readonly maxRetries: number | null
   /** How long the result is kept, in ms. */
   readonly resultMs: number
+  /** What the call itself says; absent: what its task does. */
+  readonly timeLimitMs?: number
+  readonly softTimeLimitMs?: number
+  readonly ignoreResult?: boolean
   readonly lock: MessageLock
 }
 

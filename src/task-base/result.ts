@@ -3,7 +3,7 @@ import { type Duration, parseDuration } from '../lock/duration.js'
 import type { LockKey } from '../lock/key.js'
 import type { LockStore, MessageView, OutcomeRecord } from '../lock/lock-store.js'
 import { carriedError } from './carried-error.js'
-import { type HolderInfo, Rejected, ResultTimeout, Revoked, TaskFailed } from './error.js'
+import { type HolderInfo, Rejected, ResultTimeout, Revoked, TaskFailed, TimeLimitExceeded } from './error.js'
 
 /** Celery's words for where a call stands. */
 export type State = 'PENDING' | 'STARTED' | 'RETRY' | 'SUCCESS' | 'FAILURE' | 'REJECTED' | 'REVOKED'
@@ -19,7 +19,7 @@ export interface Result<R> {
   state(): Promise<State>
   /**
    * The task's value, as JSON carried it. Follows a coalesced call to the one that runs for it. Default: no timeout.
-   * @throws Rejected, Revoked, TaskFailed, ResultTimeout
+   * @throws Rejected, Revoked, TaskFailed (TimeLimitExceeded of one that ran into a limit), ResultTimeout
    */
   get(options?: { readonly timeout?: Duration }): Promise<R>
 }
@@ -119,11 +119,7 @@ export function resultValue<R>(ended: OutcomeRecord): R {
       return (ended.result === null ? undefined : JSON.parse(ended.result)) as R
     case 'failed':
     case 'lock_lost':
-      throw new TaskFailed(
-        ended.messageId,
-        ended.code ?? 'TASK_ERROR',
-        ended.error === null ? undefined : carriedError(ended.error),
-      )
+      throw failureOf(ended)
     case 'skipped':
       throw new Rejected(
         ended.messageId,
@@ -132,4 +128,10 @@ export function resultValue<R>(ended: OutcomeRecord): R {
     default:
       throw new Revoked(ended.messageId, ended.code ?? ended.outcome.toUpperCase())
   }
+}
+
+function failureOf({ messageId, code, error }: OutcomeRecord): TaskFailed {
+  const limit = code === 'TIME_LIMIT' || code === 'SOFT_TIME_LIMIT'
+  const cause = error === null ? undefined : carriedError(error)
+  return new (limit ? TimeLimitExceeded : TaskFailed)(messageId, code ?? 'TASK_ERROR', cause)
 }

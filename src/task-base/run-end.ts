@@ -1,13 +1,24 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { formatDuration } from '../lock/duration.js'
 import { ServerUnavailable } from '../lock/error.js'
 import type { FinalOutcome, OutcomeRecord, ReleaseAnswer, RequeueAnswer, RequeueStep } from '../lock/lock-store.js'
 import { attemptOf, type BodyEnd } from './body.js'
 import { acknowledge } from './burial.js'
+import type { CarriedError } from './carried-error.js'
 import type { Verdict } from './engine.js'
 import type { Message } from './message.js'
 import { PUBLISH_LEASE_MS } from './publish-guard.js'
-import { type ExecutionPorts, endOf, type Granted, leave, promote, type Run, TROUBLE_MS } from './run.js'
-import { MAX_DELIVERIES, subject } from './sweeper.js'
+import {
+  type ExecutionPorts,
+  endOf,
+  type Granted,
+  leave,
+  promote,
+  type Run,
+  type RunBounds,
+  TROUBLE_MS,
+} from './run.js'
+import { subject } from './sweeper.js'
 
 const RELEASE_RETRY_MS = 250
 const TROUBLE_PATIENCE_MS = 30_000
@@ -59,7 +70,8 @@ function returnOf(end: BodyEnd): [reason: RequeueStep['reason'], delayMs: number
 
 function requeueStep(run: Run, of: Pick<RequeueStep, 'token' | 'reason' | 'delayMs'>): RequeueStep {
   const { resultMs } = run.message
-  return { ...run.ref, ...of, to: 'queued', maxDeliveries: MAX_DELIVERIES, publishLeaseMs: PUBLISH_LEASE_MS, resultMs }
+  const { maxDeliveries } = run.bounds
+  return { ...run.ref, ...of, to: 'queued', maxDeliveries, publishLeaseMs: PUBLISH_LEASE_MS, resultMs }
 }
 
 function tellFallBack(run: Run, granted: Granted, end: BodyEnd): void {
@@ -88,7 +100,7 @@ async function conclude(run: Run, granted: Granted, end: FinalEnd, ms: number): 
   const { ports, message } = run
   const request = {
     ...run.ref,
-    ...outcomeOf(end),
+    ...outcomeOf(end, run.bounds),
     token: granted.token,
     publishLeaseMs: PUBLISH_LEASE_MS,
     resultMs: message.resultMs,
@@ -121,7 +133,10 @@ function tellEnd({ ports, message }: Run, granted: Granted, record: OutcomeRecor
   ports.events.emit('run:ended', { ...about, ...endOf(record), ms })
 }
 
-function outcomeOf(end: FinalEnd): {
+function outcomeOf(
+  end: FinalEnd,
+  { timeLimitMs }: RunBounds,
+): {
   outcome: FinalOutcome
   code: string | null
   result: string | null
@@ -131,14 +146,20 @@ function outcomeOf(end: FinalEnd): {
     case 'returned':
       return { outcome: 'ran', code: null, result: end.result, error: null }
     case 'threw':
-      return { outcome: 'failed', code: 'TASK_ERROR', result: null, error: end.error }
+      return { outcome: 'failed', code: end.code ?? 'TASK_ERROR', result: null, error: end.error }
     case 'retry':
       return { outcome: 'failed', code: 'MAX_RETRIES', result: null, error: end.error }
     case 'killed':
       return end.why === 'cancelled'
         ? { outcome: 'cleared', code: 'CLEARED', result: null, error: null }
-        : { outcome: 'failed', code: 'TIME_LIMIT', result: null, error: null }
+        : { outcome: 'failed', code: 'TIME_LIMIT', result: null, error: killedAt(timeLimitMs) }
   }
+}
+
+/** The body can say nothing any more. */
+function killedAt(limitMs: number | null): string {
+  const message = `it was killed at its time limit of ${formatDuration(limitMs ?? 0)}`
+  return JSON.stringify({ name: 'TimeLimitExceeded', message } satisfies CarriedError)
 }
 
 /**

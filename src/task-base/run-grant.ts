@@ -7,7 +7,7 @@ import type { Verdict } from './engine.js'
 import { PUBLISH_LEASE_MS, termsOf } from './publish-guard.js'
 import { endOf, type Granted, leave, promote, putBack, type Run } from './run.js'
 import { giveBack } from './run-end.js'
-import { MAX_DELIVERIES, subject } from './sweeper.js'
+import { subject } from './sweeper.js'
 
 /** Longest wait of a delivery that found its key held; it keeps its place meanwhile. */
 const PUT_BACK_MS = 30_000
@@ -100,7 +100,7 @@ function runStep(run: Run): RunStep {
     slot: run.slot,
     leaseMs: ports.leaseMs,
     lockDelayMs: ports.lockDelayMs,
-    maxDeliveries: MAX_DELIVERIES,
+    maxDeliveries: run.bounds.maxDeliveries,
     publishedAt: message.publishedAt,
     whenHeld: deliveryInstruction(message.lock.overlap, message.lock.held),
     minRunMs: message.lock.minRunMs,

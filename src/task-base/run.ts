@@ -38,12 +38,21 @@ export interface ExecutionPorts {
 /** A server that does not answer is asked again this soon. */
 export const TROUBLE_MS = 2_000
 
+/** What bounds a run: of its call, its task or its worker. */
+export interface RunBounds {
+  readonly softTimeLimitMs: number | null
+  readonly timeLimitMs: number | null
+  /** Starts without an end, until the message is given up. */
+  readonly maxDeliveries: number
+}
+
 /** One delivery on its way through the guard. */
 export interface Run {
   readonly ports: ExecutionPorts
   readonly message: Message
   readonly ref: MessageRef
   readonly runId: string
+  readonly bounds: RunBounds
   /** The barrier's seat that this run has taken. Dropping one that was not taken could drop another run's. */
   readonly seat: Seat | undefined
   readonly slot: number

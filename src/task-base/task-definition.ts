@@ -1,27 +1,33 @@
-import { parseDuration } from '../lock/duration.js'
 import { UsageError } from '../lock/error.js'
 import type { GuardDefinition } from '../lock/lock-store.js'
 import { printable } from '../lock/printable.js'
 import { suggest } from '../lock/suggest.js'
+import { type ReadTerms, readTerms, TERM_NAMES } from './call-term.js'
 import { type Guard, readGuard } from './once.js'
+import { RETRY_FIELDS, type RetryPolicy, readRetryPolicy } from './retry-policy.js'
 import { Task } from './task.js'
 
 /** What is known about a task once it is registered: read from one prototype instance. */
-export interface TaskDefinition {
+export interface TaskDefinition extends ReadTerms {
   readonly name: string
   readonly params: readonly string[] | null
   readonly defaults: Readonly<Record<string, unknown>> | null
   /** Null for a task without a lock. */
   readonly guard: Guard | null
   readonly maxRetries: number
-  readonly timeLimitMs: number | null
-  readonly softTimeLimitMs: number | null
+  readonly retry: RetryPolicy
+  /** False: one start at most. */
+  readonly acksLate: boolean
   /** A fresh instance for one run. */
   create(): Task
 }
 
+/** What both a class and a function's options may say. */
+export const FIELD_NAMES = ['params', 'defaults', 'maxRetries', 'acksLate', ...TERM_NAMES, ...RETRY_FIELDS] as const
+export type FieldName = (typeof FIELD_NAMES)[number]
+
 /** Fields of a task class that beatlock reads; a near miss of one of them is a mistake, not a field of the user's. */
-const FIELDS = ['name', 'params', 'defaults', 'once', 'maxRetries', 'timeLimit', 'softTimeLimit']
+const FIELDS: readonly string[] = ['name', 'once', ...FIELD_NAMES]
 
 /** Reads a task class. @throws UsageError that names the class, the field, the value and the cure. */
 export function readTask(taskClass: new () => Task): TaskDefinition {
@@ -41,8 +47,9 @@ export function readTask(taskClass: new () => Task): TaskDefinition {
     defaults: readDefaults(name, prototype.defaults),
     guard,
     maxRetries: readRetries(name, prototype.maxRetries),
-    timeLimitMs: readLimit(name, 'timeLimit', prototype.timeLimit),
-    softTimeLimitMs: readLimit(name, 'softTimeLimit', prototype.softTimeLimit),
+    retry: readRetryPolicy(name, prototype),
+    acksLate: readAcksLate(name, prototype.acksLate),
+    ...readTerms(`task '${name}'`, prototype),
     create: () => new taskClass(),
   }
   if (typeof prototype.run !== 'function') throw new UsageError(`task '${name}' has no method run().`)
@@ -101,13 +108,14 @@ function readDefaults(task: string, defaults: unknown): TaskDefinition['defaults
 }
 
 function readRetries(task: string, retries: unknown): number {
-  if (typeof retries === 'number' && Number.isInteger(retries) && retries >= 0) return retries
+  if (retries === Number.POSITIVE_INFINITY) return Number.MAX_SAFE_INTEGER
+  if (typeof retries === 'number' && Number.isSafeInteger(retries) && retries >= 0) return retries
   throw new UsageError(`task '${task}': maxRetries must be a whole number from 0 up, got ${String(retries)}.`)
 }
 
-function readLimit(task: string, option: string, limit: unknown): number | null {
-  if (limit === undefined) return null
-  return parseDuration(limit as string, `task '${task}': ${option}`, { minMs: 10 })
+function readAcksLate(task: string, acksLate: unknown): boolean {
+  if (acksLate === undefined || typeof acksLate === 'boolean') return acksLate ?? true
+  throw new UsageError(`task '${task}': acksLate must be true or false, got ${String(acksLate)}.`)
 }
 
 /** What workers tell publishers that do not have the code. */

@@ -6,15 +6,15 @@ import { errorText } from '../task-base/carried-error.js'
 import type { Verdict } from '../task-base/engine.js'
 import { guardExecution } from '../task-base/execution-guard.js'
 import type { Message } from '../task-base/message.js'
-import type { ExecutionPorts } from '../task-base/run.js'
+import type { ExecutionPorts, RunBounds } from '../task-base/run.js'
 import { endUnstarted } from '../task-base/run-end.js'
-import { subject } from '../task-base/sweeper.js'
+import { MAX_DELIVERIES, subject } from '../task-base/sweeper.js'
 import type { TaskDefinition } from '../task-base/task-definition.js'
 
 export interface DeliverOptions {
   readonly tasks: ReadonlyMap<string, TaskDefinition>
   readonly ports: ExecutionPorts
-  /** Limits of tasks that set none themselves. */
+  /** Limits of tasks and calls that set none themselves. */
   readonly defaults: { readonly softTimeLimitMs: number | null; readonly timeLimitMs: number | null }
 }
 
@@ -32,13 +32,19 @@ export function deliverTo(options: DeliverOptions): (message: Message) => Promis
     if (known instanceof UsageError) {
       return endUnstarted(ports, message, { outcome: 'failed', code: 'BAD_ARGUMENTS', error: errorText(known) })
     }
-    const limits = {
-      softTimeLimitMs: task.softTimeLimitMs ?? defaults.softTimeLimitMs,
-      timeLimitMs: task.timeLimitMs ?? defaults.timeLimitMs,
-    }
+    const bounds = boundsOf(message, task, defaults)
     return message.lock.known
-      ? guardExecution(ports, known, limits)
-      : unlessEnded(ports, message, () => guardExecution(ports, known, limits))
+      ? guardExecution(ports, known, bounds)
+      : unlessEnded(ports, message, () => guardExecution(ports, known, bounds))
+  }
+}
+
+/** What the call says, else the task, else the worker. */
+function boundsOf(message: Message, task: TaskDefinition, worker: DeliverOptions['defaults']): RunBounds {
+  return {
+    softTimeLimitMs: message.softTimeLimitMs ?? task.softTimeLimitMs ?? worker.softTimeLimitMs,
+    timeLimitMs: message.timeLimitMs ?? task.timeLimitMs ?? worker.timeLimitMs,
+    maxDeliveries: task.acksLate ? MAX_DELIVERIES : 1,
   }
 }
 

@@ -64,7 +64,8 @@ const consumer = await servers.engine.consume({
   queues: ['default'],
   concurrency: 1,
   redeliverAfterMs: leaseMs,
-  deliver: ({ message }) => guardExecution(ports, message, { softTimeLimitMs: null, timeLimitMs: null }),
+  deliver: ({ message }) =>
+    guardExecution(ports, message, { softTimeLimitMs: null, timeLimitMs: null, maxDeliveries: 3 }),
   acknowledged: () => {},
   trouble: () => {},
 })
