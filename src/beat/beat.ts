@@ -111,7 +111,11 @@ function schedulerOf(
       ),
     entryOf: readingRows(app, config),
     fire: fireThrough(app),
-    failed: async (id) => FAILED.includes((await connection.find(id, null)).outcome?.outcome ?? ''),
+    endOf: async (id) => {
+      const { outcome } = await connection.find(id, null)
+      return outcome === null ? undefined : { failed: FAILED.includes(outcome.outcome), at: outcome.at }
+    },
+    longestLookMs: Math.max(SHORTEST_KEPT_MS, Math.min(LONGEST_LOOK_MS, app.settings.resultMs)) / 2,
     // Two beats under one name could publish on one claim.
     by: `${name}/${ulid()}`,
     host: { name, host: hostname(), pid: process.pid, startedAt: Math.round(connection.now()) },
@@ -125,6 +129,9 @@ function schedulerOf(
 }
 
 const FAILED: readonly string[] = ['failed', 'lock_lost']
+/** An outcome is kept for ten minutes at least, else as long as its result. */
+const SHORTEST_KEPT_MS = 600_000
+const LONGEST_LOOK_MS = 7_200_000
 
 function infoOf(app: App, { servers, now }: Connection, config: readonly ConfigLine[]): BeatInfo {
   const { broker, locks, schedule } = servers

@@ -7,8 +7,10 @@ import type { Timetable } from './slot.js'
 export interface BeatEntry<Payload> extends Timetable {
   /** Default: the latest, however late. */
   readonly catchUp?: CatchUp
-  /** Pause the entry when the run of its last slot has failed for good. */
+  /** Pause the entry when a run of its last slots has failed for good. */
   readonly pauseOnFailure?: boolean
+  /** `fire` asks the user's code for it, which may be slow. Default false. */
+  readonly asksCode?: boolean
   readonly payload: Payload
 }
 

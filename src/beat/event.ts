@@ -25,8 +25,11 @@ export interface BeatEvents {
     /** False: there were more than were counted. */
     readonly exact: boolean
   }
-  /** Told once until it is over. `entry` is null when a server, not one entry, is the trouble. */
-  readonly 'beat:trouble': { readonly error: Error; readonly entry: string | null; readonly retryInMs: number }
+  /**
+   * Told once until it is over. `entry` is null when a server, not one entry, is the trouble; `retryInMs` is null for an
+   * entry that is tried again when it is changed.
+   */
+  readonly 'beat:trouble': { readonly error: Error; readonly entry: string | null; readonly retryInMs: number | null }
   /** This beat does the work from now on, or rests because another does; decides nothing. */
   readonly 'beat:lead': { readonly leads: boolean }
   /** The trouble with the server is over. */

@@ -1,17 +1,16 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { BrokerUnavailable, hasCode, UsageError } from '../lock/error.js'
 import type { Overlap } from '../lock/overlap.js'
 import { suggest } from '../lock/suggest.js'
 import type { App } from '../task-base/app.js'
 import { buildMessage, type CallOptions, type CallTarget } from '../task-base/call.js'
 import { NO_TERMS } from '../task-base/call-term.js'
-import type { Entry, Kwargs } from '../task-base/entry.js'
-import { namedArguments } from '../task-base/key-argument.js'
+import type { Entry } from '../task-base/entry.js'
 import type { Message } from '../task-base/message.js'
 import type { Published } from '../task-base/publish-guard.js'
 import type { Schedule } from '../task-base/schedule.js'
 import type { RuleOf } from './changeover.js'
 import type { BeatEntry, Fire, FireAnswer } from './entry.js'
+import { argumentsAt, asksCode, givenArguments } from './entry-argument.js'
 import { configHash, type EntrySpec, entryOf, specOf, specText } from './entry-spec.js'
 import { remembering } from './remembering.js'
 import type { EntryPut, EntryRow } from './schedule-store.js'
@@ -84,7 +83,8 @@ export function ruleReader(app: App): RuleOf {
 
 function beatEntryOf(app: App, name: string, entry: Entry): BeatEntry<Entry> {
   const { maxRuns, ...timing } = readTiming(name, { ...entry, schedule: shared(name, entry) }, app.settings.timezone)
-  return { name, ...timing, payload: entry, pauseOnFailure: entry.pauseOnFailure === true }
+  const flags = { pauseOnFailure: entry.pauseOnFailure === true, asksCode: asksCode(entry) }
+  return { name, ...timing, payload: entry, ...flags }
 }
 
 /** Many entries have few schedules: each text is read once. */
@@ -108,47 +108,12 @@ function refuseBadCall(app: App, of: { name: string; entry: Entry; known: CallTa
   try {
     const context = { app: app.name, router: () => ({}), resultMs: 1, now: 0 }
     // What a function will answer is known at the slot only.
-    const args =
-      typeof entry.args === 'function' || typeof entry.kwargs === 'function' ? [] : givenArguments(entry, known)
+    const args = asksCode(entry) ? [] : givenArguments(entry, known)
     buildMessage(known, args, optionsOf(entry, known), context)
   } catch (error) {
     throw error instanceof UsageError
       ? new UsageError(`beat entry '${name}': ${error.message}`, { cause: error })
       : error
-  }
-}
-
-function givenArguments({ args, kwargs }: Pick<Entry, 'args' | 'kwargs'>, target: CallTarget): readonly unknown[] {
-  return kwargs === undefined ? ((args ?? []) as readonly unknown[]) : namedArguments(target, kwargs as Kwargs)
-}
-
-const LONGEST_ARGUMENTS_MS = 5_000
-
-async function argumentsAt(
-  name: string,
-  entry: Entry,
-  of: { target: CallTarget; nominal: number },
-): Promise<readonly unknown[]> {
-  const slot = { entry: name, nominal: new Date(of.nominal) }
-  const { args, kwargs } = entry
-  if (typeof kwargs === 'function') return givenArguments({ kwargs: await inTime(name, kwargs(slot)) }, of.target)
-  const given = typeof args === 'function' ? { args: await inTime(name, args(slot)) } : entry
-  if (Array.isArray(given.args ?? [])) return givenArguments(given, of.target)
-  throw new UsageError(`beat entry '${name}': args must return an array, got ${JSON.stringify(given.args)}.`)
-}
-
-/** A pass waits for all that is due in it: one function that never answers would stop every entry, of every beat in turn. */
-async function inTime<Given>(name: string, given: Given | PromiseLike<Given>): Promise<Given> {
-  const done = new AbortController()
-  const late = sleep(LONGEST_ARGUMENTS_MS, undefined, { signal: done.signal }).then(() => {
-    const cure = 'a function that beat calls must be quick; let the task itself look up what takes long'
-    throw new UsageError(`beat entry '${name}': its arguments took longer than 5 s: ${cure}.`)
-  })
-  late.catch(() => undefined)
-  try {
-    return await Promise.race([given, late])
-  } finally {
-    done.abort()
   }
 }
 

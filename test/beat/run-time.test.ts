@@ -136,8 +136,8 @@ describe('entries at run time', () => {
   it('pauses after a failure where the entry says so, before the next slot', async () => {
     const bench = new BeatBench()
     const asked: string[] = []
-    const failed = async (id: string) => asked.push(id) === 2
-    const beat = await bench.beat([{ ...ROLLUP, pauseOnFailure: true }], { ...POLL, failed })
+    const endOf = async (id: string) => ({ failed: asked.push(id) === 2, at: bench.now })
+    const beat = await bench.beat([{ ...ROLLUP, pauseOnFailure: true }], { ...POLL, endOf })
     await passUntil(bench, beat, 6_000)
     assert.deepEqual(bench.slots, [1_000, 2_000])
     assert.deepEqual(asked, [slotId('rollup', START + 1_000), slotId('rollup', START + 2_000)])
@@ -147,9 +147,9 @@ describe('entries at run time', () => {
 
   it('goes on when it is resumed after a failure, until the next one fails', async () => {
     const bench = new BeatBench()
-    const failing = new Set([1_000, 6_000].map((at) => slotId('rollup', START + at)))
-    const failed = async (id: string) => failing.has(id)
-    const beat = await bench.beat([{ ...ROLLUP, pauseOnFailure: true }], { ...POLL, failed })
+    const failing = new Map([1_000, 6_000].map((at) => [slotId('rollup', START + at), START + at + 100]))
+    const endOf = async (id: string) => ({ failed: failing.has(id), at: failing.get(id) ?? bench.now })
+    const beat = await bench.beat([{ ...ROLLUP, pauseOnFailure: true }], { ...POLL, endOf })
     await passUntil(bench, beat, 4_200)
     await bench.store.alter('rollup', { to: 'resumed', from: 'now' })
     await passUntil(bench, beat, 9_000)
