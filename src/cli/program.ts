@@ -29,7 +29,10 @@ export function createProgram(name: string, description: string): Command {
     new Command(name)
       .description(description)
       .version(packageVersion(), '-V, --version', "this package's version")
-      .option('-A <file>', 'module that exports the app, as `app` or as default: -A ./app.js')
+      .option(
+        '-A <file>',
+        'module that exports the app, as `app` or as default: -A ./app.js (or ./app.ts: by tsx, or Node ≥ 22.18)',
+      )
       .option('--app <name>', "the app's name, where its code is not needed")
       .option('--broker <url>', 'redis://…, postgres://…, embedded: or embedded:./dir (or BEATLOCK_BROKER)')
       .option('--locks <url>', "server of the locks, if it is not the broker's (or BEATLOCK_LOCKS)")
