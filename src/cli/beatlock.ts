@@ -3,6 +3,7 @@ import { addBeatCommand } from './beat.js'
 import { addCallCommand } from './call.js'
 import { addDeadCommands } from './dead.js'
 import { addLocksCommands } from './locks-commands.js'
+import { addMultiCommand } from './multi.js'
 import { createProgram, main } from './program.js'
 import { addPurgeCommand } from './purge.js'
 import { addResultCommand } from './result.js'
@@ -13,6 +14,7 @@ import { addWorkerCommand } from './worker.js'
 
 const program = createProgram('beatlock', 'Runs tasks once at a time, across processes, hosts and restarts.')
 addWorkerCommand(program)
+addMultiCommand(program)
 addBeatCommand(program)
 addLocksCommands(program.command('locks').description('what is locked, by whom, since when; and how to free it'))
 addScheduleCommands(program)

@@ -44,6 +44,7 @@ async function start({ app, module, flags, choice, log, runs }: Start): Promise<
   const { beat: withBeat, ...options } = choice
   const worker = await startWorker({ app, module, ...options })
   tellWorker(worker.info, { app: app.name, log })
+  tellStarter()
   const outage = new Outage({ log, probe: probeOf(app) })
   const quiet = app.on('trouble', ({ where, error }) => outage.trouble(where, error))
   const beat = withBeat ? new BeatChild({ flags, feed: worker.feed, log }) : undefined
@@ -69,6 +70,11 @@ async function stop({ worker, beat, outage, quiet }: Parts, how: 'warm' | 'cold'
   await beatGone
   quiet()
   await outage.stop()
+}
+
+/** Who started it in the background waits for this (`multi`), and may be gone by now. */
+function tellStarter(): void {
+  if (process.connected) process.send?.({ say: 'ready' }, () => process.connected && process.disconnect?.())
 }
 
 /** The start-up lines: what this worker serves, and where. */

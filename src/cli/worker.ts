@@ -6,6 +6,7 @@ import { suggest } from '../lock/suggest.js'
 import { readQueue, refuseLateSoftLimit } from '../task-base/call-term.js'
 import { MOST_CHILDREN } from '../worker/capacity.js'
 import type { ExitCode } from './exit.js'
+import { claimPidfile } from './pidfile.js'
 import { addCommand, exiting, type GlobalFlags } from './program.js'
 import { processName } from './served-app.js'
 
@@ -17,6 +18,7 @@ interface WorkerFlags extends GlobalFlags {
   readonly name?: string
   readonly softTimeLimit?: string
   readonly timeLimit?: string
+  readonly pidfile?: string
 }
 
 /** The options of `worker`, as read. */
@@ -48,6 +50,10 @@ export function addWorkerCommand(parent: Command): void {
       'abort the signal of a run after this long, where neither call nor task sets it',
     )
     .option('--time-limit <duration>', 'kill a run after this long, where neither call nor task sets it')
+    .option(
+      '--pidfile <path>',
+      'keep the pid here while the worker runs; refuse to start where another that runs has it',
+    )
     .addHelpText(
       'after',
       '\nThe log goes to stdout, one readable line an event. SIGTERM or Ctrl-C: finish what runs; a second time: kill it.',
@@ -58,6 +64,7 @@ export function addWorkerCommand(parent: Command): void {
 /** Loaded when it is needed: the log and the timetable cost every other command its start. */
 async function worker(flags: WorkerFlags): Promise<ExitCode> {
   const choice = readChoice(flags)
+  if (flags.pidfile !== undefined) claimPidfile(flags.pidfile)
   const { runWorker } = await import('./worker-run.js')
   return runWorker(flags, choice)
 }

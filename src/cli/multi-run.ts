@@ -1,0 +1,107 @@
+import { spawn } from 'node:child_process'
+import { closeSync, openSync, readSync, statSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { lives } from '../lock/born.js'
+import { formatDuration } from '../lock/duration.js'
+import { UsageError } from '../lock/error.js'
+import { printable } from '../lock/printable.js'
+import type { Planned } from './multi-plan.js'
+import { clearStale, readPidfile } from './pidfile.js'
+
+/** What became of one worker. */
+export type Done =
+  | { readonly outcome: 'started'; readonly pid: number }
+  | { readonly outcome: 'stopped'; readonly pid: number }
+  /** Nothing was to be done: it runs already, or does not run. */
+  | { readonly outcome: 'runs'; readonly pid: number }
+  | { readonly outcome: 'down' }
+  | { readonly outcome: 'failed'; readonly why: string }
+
+const LOOK_MS = 50
+/** In bytes. */
+const LAST_WORDS = 4_096
+
+/**
+ * Starts one worker, detached and with its log in a file, and waits until it takes messages. One that dies before, or is
+ * not ready in time, has failed; the latter goes on trying.
+ */
+export async function startOne(worker: Planned, timeoutMs: number): Promise<Done> {
+  const before = readPidfile(worker.pidfile)
+  if (before.state === 'running') return { outcome: 'runs', pid: before.pid }
+  clearStale(worker.pidfile)
+  const log = openLogfile(worker.logfile)
+  const from = statSync(worker.logfile).size
+  const child = spawn(process.execPath, [...process.execArgv, ...worker.argv], {
+    detached: true,
+    stdio: ['ignore', log, log, 'ipc'],
+  })
+  closeSync(log)
+  try {
+    const end = new Promise<string>((resolve) => {
+      child.once('exit', (code, signal) => resolve(`it ended with ${signal ?? `exit code ${code}`}`))
+      child.once('error', ({ message }) => resolve(message))
+    })
+    const ready = new Promise<'ready'>((resolve) => child.once('message', () => resolve('ready')))
+    const late = sleep(timeoutMs, 'late' as const, { ref: false })
+    const how = await Promise.race([ready, end, late])
+    if (how === 'ready') return { outcome: 'started', pid: child.pid ?? 0 }
+    const why =
+      how === 'late'
+        ? `it (pid ${child.pid}) was not ready within ${formatDuration(timeoutMs)} and goes on trying`
+        : how
+    return { outcome: 'failed', why: `${why}${lastWords(worker.logfile, from)}` }
+  } finally {
+    if (child.connected) child.disconnect()
+    child.unref()
+  }
+}
+
+/** Tells one worker to end warm, and waits until it has. */
+export async function stopOne({ pidfile }: Planned, timeoutMs: number): Promise<Done> {
+  const found = readPidfile(pidfile)
+  if (found.state !== 'running') {
+    clearStale(pidfile)
+    return { outcome: 'down' }
+  }
+  const { pid, born } = found
+  try {
+    process.kill(pid, 'SIGTERM')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') return { outcome: 'failed', why: (error as Error).message }
+  }
+  const until = performance.now() + timeoutMs
+  while (lives(born)) {
+    if (performance.now() >= until)
+      return {
+        outcome: 'failed',
+        why: `pid ${pid} finishes what runs, longer than ${formatDuration(timeoutMs)}; a second SIGTERM ends it at once`,
+      }
+    await sleep(LOOK_MS)
+  }
+  return { outcome: 'stopped', pid }
+}
+
+/** Off and on again; one that does not stop in time is left as it is. */
+export async function restartOne(worker: Planned, timeoutMs: number): Promise<Done> {
+  const stopped = await stopOne(worker, timeoutMs)
+  return stopped.outcome === 'failed' ? stopped : startOne(worker, timeoutMs)
+}
+
+function openLogfile(path: string): number {
+  try {
+    return openSync(path, 'a', 0o640)
+  } catch (cause) {
+    throw new UsageError(`--logfile ${path} cannot be written: ${(cause as Error).message}`, { cause })
+  }
+}
+
+/** What it said last, of this start. */
+function lastWords(logfile: string, from: number): string {
+  const { size } = statSync(logfile)
+  const room = Buffer.alloc(Math.min(size - from, LAST_WORDS))
+  const file = openSync(logfile, 'r')
+  readSync(file, room, 0, room.length, size - room.length)
+  closeSync(file)
+  const line = room.toString('utf8').trim().split('\n').at(-1) ?? ''
+  return `${line === '' ? '' : `: ${printable(line)}`} (see ${logfile})`
+}
