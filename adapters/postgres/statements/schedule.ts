@@ -169,10 +169,13 @@ begin
   return ${s}.entry_row_v1(e);
 end $$;`
 
-/** The revision is read first: what is newer than it may be among the rows, nothing older is missing. */
+/**
+ * The revision is read first: what is newer than it may be among the rows, nothing older is missing. Before its first
+ * ANALYZE a large table is taken for a small one: each page would sort all rows that are left.
+ */
 export const changedEntries = (s: string): string => `
 create function ${s}.entry_changes_v1(p_app text, p_after bigint, p_limit integer) returns json
-language plpgsql as $$
+language plpgsql set enable_bitmapscan = off set enable_sort = off as $$
 declare
   r bigint;
 begin
