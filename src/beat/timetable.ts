@@ -1,4 +1,5 @@
 import { BrokerUnavailable, hasCode, UsageError } from '../lock/error.js'
+import type { OutcomeRecord } from '../lock/lock-store.js'
 import type { Overlap } from '../lock/overlap.js'
 import { suggest } from '../lock/suggest.js'
 import type { App } from '../task-base/app.js'
@@ -188,7 +189,16 @@ function answerOf(answer: Published, overlap: Overlap): FireAnswer {
       return { decision: 'coalesced', holder: answer.behind }
     case 'refused':
       return { decision: answer.full ? 'refused' : 'skipped', holder: answer.holder }
-    default:
+    case 'finished':
+      return finishedAnswer(answer.record)
+    case 'published':
       return { decision: 'published', holder: null }
   }
+}
+
+/** A beat that has died since has asked for this slot before: what came of its call stands, and has ended meanwhile. */
+function finishedAnswer({ outcome, into, at }: OutcomeRecord): FireAnswer {
+  if (outcome !== 'coalesced' || into === null) return { decision: 'published', holder: null }
+  // All that is left of the call that it joined is its id.
+  return { decision: 'coalesced', holder: { id: into, stage: 'queued', worker: null, since: at, token: null } }
 }
