@@ -1,11 +1,11 @@
 // `npm run faults -- --minutes N --seed S --backend redis|postgres`: the random mix of faults at length, in rounds.
-import { parseArgs } from 'node:util'
+import { faultOptions } from './fault-options.mjs'
 import { buildIfStale, setUp } from './setup.mjs'
 import { needTestPrograms } from './test-programs.mjs'
 
 const ROUND_MS = 20_000
 
-const { minutes, seed: firstSeed, backend: name } = options()
+const { minutes, seed: firstSeed, backend: name } = faultOptions('npm run faults')
 setUp()
 needTestPrograms()
 buildIfStale()
@@ -34,26 +34,6 @@ console.table({
   violations,
 })
 process.exitCode = violations > 0 ? 1 : 0
-
-function options() {
-  try {
-    const { values } = parseArgs({
-      options: {
-        minutes: { type: 'string', default: '5' },
-        seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
-        backend: { type: 'string', default: 'redis' },
-      },
-    })
-    const [minutes, seed] = [Number(values.minutes), Number(values.seed)]
-    if (minutes > 0 && Number.isSafeInteger(seed) && ['redis', 'postgres'].includes(values.backend)) {
-      return { minutes, seed, backend: values.backend }
-    }
-  } catch (error) {
-    console.error(error.message)
-  }
-  console.error('Usage: npm run faults -- [--minutes N] [--seed S] [--backend redis|postgres]')
-  process.exit(2)
-}
 
 /** A round that did not come to its end has failed as much as one with violations. */
 async function round(seed) {
