@@ -1,5 +1,8 @@
+import { formatDuration } from '../lock/duration.js'
 import { UsageError } from '../lock/error.js'
+import { packageVersion } from '../lock/version.js'
 import type { App } from '../task-base/app.js'
+import { type OnStep, START_STEPS } from '../worker/start-step.js'
 import { type RunningWorker, startWorker, type WorkerInfo } from '../worker/worker.js'
 import { logApp } from './app-log.js'
 import { BeatChild } from './beat-child.js'
@@ -25,10 +28,13 @@ interface Start {
 
 /** The life of a worker process. */
 export async function runWorker(flags: GlobalFlags, choice: WorkerChoice): Promise<ExitCode> {
+  const loadedAt = performance.now()
   const { app, module } = await loadServed(flags, 'worker')
+  const loadMs = performance.now() - loadedAt
   if (choice.beat) await refuseBadBeat(app, flags)
   const log = openLog(flags.logLevel)
   logApp(app, log)
+  log.debug(`start: app ${app.name} of ${module} was read in ${formatDuration(loadMs)}`)
   const runs = followRuns(app)
   return serve({ name: 'worker', log, start: () => start({ app, module, flags, choice, log, runs }) })
 }
@@ -42,7 +48,7 @@ async function refuseBadBeat(app: App, flags: GlobalFlags): Promise<void> {
 
 async function start({ app, module, flags, choice, log, runs }: Start): Promise<Running> {
   const { beat: withBeat, ...options } = choice
-  const worker = await startWorker({ app, module, ...options })
+  const worker = await startWorker({ app, module, ...options, onStep: tellStep(log) })
   tellWorker(worker.info, { app: app.name, log })
   tellStarter()
   const outage = new Outage({ log, probe: probeOf(app) })
@@ -77,10 +83,18 @@ function tellStarter(): void {
   if (process.connected) process.send?.({ say: 'ready' }, () => process.connected && process.disconnect?.())
 }
 
-/** The start-up lines: what this worker serves, and where. */
+function tellStep(log: Log): OnStep {
+  return (step, tookMs) => {
+    const took = tookMs === undefined ? '' : ` took ${formatDuration(tookMs)}`
+    log.debug(`start ${START_STEPS.indexOf(step) + 1}/${START_STEPS.length}: ${step}${took}`)
+  }
+}
+
+/** The start-up lines: what this worker is, what it serves, and where. */
 function tellWorker(info: WorkerInfo, { app, log }: { app: string; log: Log }): void {
   const { name, broker, locks, barrier, concurrency, pool, queues, tasks } = info
   const children = pool === 'solo' ? 'solo' : `${concurrency} prefork ${concurrency === 1 ? 'child' : 'children'}`
+  log.info(`beatlock ${packageVersion()} on Node ${process.versions.node}, pid ${process.pid}`)
   log.info(
     `worker ${name} of app ${app}: ${children}, ${queues.length === 1 ? 'queue' : 'queues'} ${queues.join(', ')}`,
   )

@@ -16,6 +16,7 @@ import { PreforkPool } from './prefork-pool.js'
 import { rowOf } from './row.js'
 import { followServing } from './serving.js'
 import { SoloPool } from './solo-pool.js'
+import { type OnStep, takeSteps } from './start-step.js'
 import { endConsumer, everyStep } from './stop.js'
 import type { TaskRunnerSpec } from './task-runner.js'
 
@@ -32,6 +33,7 @@ export interface WorkerOptions {
   /** Bounds of tasks that set none themselves, ms. */
   readonly softTimeLimitMs: number | null
   readonly timeLimitMs: number | null
+  readonly onStep?: OnStep
 }
 
 export interface WorkerInfo {
@@ -81,27 +83,29 @@ interface Parts {
  */
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
   const { app } = options
+  const take = takeSteps(options.onStep)
   const undo: (() => Promise<unknown>)[] = []
   try {
-    const connection = await app.connection()
+    const connection = await take('servers', () => app.connection())
     undo.push(() => app.close())
-    const barrier = await connection.servers.openBarrier(options.name)
+    const barrier = await take('barrier', () => connection.servers.openBarrier(options.name))
     if (barrier) undo.push(() => barrier.close())
     const row = rowOf(options)
-    const keeper = await openKeeper(options, connection, row)
+    const keeper = await take('keeper', () => openKeeper(options, connection, row))
     undo.push(() => keeper.close())
     // A run that is told to stop hears of it at once; without the notice, from its next renewal.
     const deafen = connection.store.listen(`worker:${options.name}`, keeper.renewNow)
     undo.push(async () => deafen())
     const pool = openPool(options, connection, keeper)
     undo.push(() => pool.close('now'))
-    await pool.start()
-    await tellGuards(options, connection, row)
+    await take('children', () => pool.start())
+    await take('definitions', () => tellGuards(options, connection, row))
     const cold = new AbortController()
     const underWay = { count: 0 }
-    const sweeper = startSweeper(connection.sweep)
+    const sweeper = await take('sweeper', () => startSweeper(connection.sweep))
     undo.push(() => sweeper.close())
-    const consumer = await consume({ options, connection, barrier, keeper, pool, cold, underWay })
+    const parts = { options, connection, barrier, keeper, pool, cold, underWay }
+    const consumer = await take('consumer', () => consume(parts))
     const serving = followServing({ pool, consumer, events: app.events, worker: options.name })
     const capacity = capacityOf({
       pool,
@@ -111,7 +115,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
         app.events.emit('worker:resized', { worker: options.name, size })
       },
     })
-    return running({ options, connection, barrier, keeper, pool, sweeper, consumer, serving, capacity, cold, underWay })
+    return running({ ...parts, sweeper, consumer, serving, capacity })
   } catch (error) {
     for (const step of undo.reverse()) await step().catch(() => undefined)
     throw error

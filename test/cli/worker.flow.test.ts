@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import { START_STEPS } from '../../src/worker/start-step.js'
 import { type PostgresServer, startPostgres } from '../support/postgres-server.js'
 import { until } from '../support/until.js'
 import { type Command, fixture, runCommand, startCommand } from './command.js'
@@ -28,11 +29,18 @@ describe('worker and beat', function () {
   const call = (...args: string[]) => runCommand(['--app', 'shop', '--broker', server.url, 'call', ...args])
 
   it('tells at start what it serves and where, without the password', async () => {
-    const { saw, output } = start('shop', 'worker', '-n', 'w1', '-c', '1', '-Q', 'reports,default')
+    const { saw, output } = start('shop', 'worker', '-n', 'w1', '-c', '1', '-Q', 'reports,default', '-l', 'debug')
     await saw('tasks fails, feeds.refresh')
     assert.match(output.stdout, /worker w1@\S+ of app shop: 1 prefork child, queues reports, default\n/)
     assert.match(output.stdout, /broker postgres:\/\/127\.0\.0\.1:\d+\/\S+, locks postgres:\S+, barrier session\n/)
+    assert.match(output.stdout, /INFO {2}beatlock \d+\.\d+\.\d+\S* on Node \d+\.\d+\.\d+, pid \d+\n/)
     assert.ok(!output.stdout.includes(server.connection.password))
+    assert.match(output.stdout, /DEBUG start: app shop of \S+shop\.js was read in [\d.]+ m?s\n/)
+    const steps = [...output.stdout.matchAll(/DEBUG start (\S+: \w+(?: took)?)/g)].map(([, step]) => step)
+    assert.deepEqual(
+      steps,
+      START_STEPS.flatMap((step, at) => [`${at + 1}/7: ${step}`, `${at + 1}/7: ${step} took`]),
+    )
   })
 
   it('[P22] finishes what runs at the first SIGTERM, and says what it waits for', async () => {
