@@ -99,7 +99,7 @@ function schedulerOn(store: ScheduleStore, app: App) {
     entryOf: readingRows(app, []),
     fire: fireThrough(app),
     by: 'bench',
-    host: { name: 'bench', host: 'here', pid: process.pid, startedAt: Date.now() },
+    host: { name: 'bench', host: 'here', pid: process.pid, startedAt: Date.now(), edition: null },
     now: () => clock.now(),
     observe: (now) => clock.observe(now),
     emit: events.emit,

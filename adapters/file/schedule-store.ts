@@ -57,7 +57,7 @@ function storeOn(file: TimetableFile, leave: () => Promise<void>): ScheduleStore
   let left: Promise<void> | undefined
   return {
     now: async () => file.now(),
-    put: (entries, how) => file.change((book) => book.put(entries, how)),
+    put: (entries, how, edition) => file.change((book) => book.put(entries, how, edition)),
     alter: (entry, alteration) => file.change((book) => book.alter(entry, alteration)),
     changes: (after, limit) => file.change((book) => book.changes(after, limit)),
     show: (entry) => file.change((book) => book.show(entry)),
@@ -66,6 +66,7 @@ function storeOn(file: TimetableFile, leave: () => Promise<void>): ScheduleStore
     takeOver: (request) => file.change((book) => book.takeOver(request)),
     decide: (decision) => file.change((book) => book.decide(decision)),
     history: (entry, limit) => file.change((book) => book.history(entry, limit)),
+    adopt: (request) => file.change((book) => book.adopt(request)),
     // Who lives and leads is of this process alone, and not written down.
     attend: (request) => file.change((book) => book.attend(request)),
     beats: () => file.change((book) => book.beats()),

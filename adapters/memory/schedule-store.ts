@@ -7,7 +7,7 @@ export function openScheduleStore({ server, app }: { server: MemoryServer; app: 
   const book = (): EntryBook => bookOf(server, app)
   return {
     now: async () => server.now(),
-    put: async (entries, how) => book().put(entries, how),
+    put: async (entries, how, edition) => book().put(entries, how, edition),
     alter: async (entry, alteration) => book().alter(entry, alteration),
     changes: async (after, limit) => book().changes(after, limit),
     show: async (entry) => book().show(entry),
@@ -16,6 +16,7 @@ export function openScheduleStore({ server, app }: { server: MemoryServer; app: 
     takeOver: async (request) => book().takeOver(request),
     decide: async (decision) => book().decide(decision),
     history: async (entry, limit) => book().history(entry, limit),
+    adopt: async (request) => book().adopt(request),
     attend: async (request) => book().attend(request),
     beats: async () => book().beats(),
     leave: async (by) => book().leave(by),

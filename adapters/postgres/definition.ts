@@ -33,13 +33,14 @@ import { tablesV5 } from './statements/tables-v5.js'
 import { tablesV6 } from './statements/tables-v6.js'
 import { tablesV7 } from './statements/tables-v7.js'
 import { tablesV8 } from './statements/tables-v8.js'
+import { tablesV9 } from './statements/tables-v9.js'
 import { views } from './statements/views.js'
 
 /**
  * The tables' versions, each made from the one before: only ever appended to. Whatever a process of an earlier release
  * must not work beside belongs to a new version, also where only functions change.
  */
-const TABLES = [tables, tablesV2, tablesV3, tablesV4, tablesV5, tablesV6, tablesV7, tablesV8]
+const TABLES = [tables, tablesV2, tablesV3, tablesV4, tablesV5, tablesV6, tablesV7, tablesV8, tablesV9]
 
 /** In the order in which they name each other: functions in plain SQL are checked when they are made. */
 const FUNCTIONS = [

@@ -34,15 +34,18 @@ export async function openScheduleStore(options: PostgresOptions): Promise<Sched
     })
   return {
     now: async () => Number(await db.call<string>('clock_v1', [])),
-    put: async (entries, how) => {
+    put: async (entries, how, edition) => {
       const outcomes: PutOutcome[] = []
       for (let from = 0; from < entries.length; from += AT_ONCE) {
         const batch = JSON.stringify(entries.slice(from, from + AT_ONCE))
-        outcomes.push(...(await call<PutOutcome[]>('put_entries_v1', how, batch)))
+        outcomes.push(...(await call<PutOutcome[]>('put_entries_v1', how, edition ?? null, batch)))
       }
       return outcomes
     },
-    alter: (entry, alteration) => call<EntryRow | null>('alter_entry_v1', entry, alteration.to, argumentOf(alteration)),
+    alter: (entry, alteration) => {
+      const edition = 'edition' in alteration ? alteration.edition : null
+      return call<EntryRow | null>('alter_entry_v1', entry, alteration.to, argumentOf(alteration), edition)
+    },
     changes: (after, limit) => call('entry_changes_v1', after, limit),
     show: (entry) => call<EntryRow | null>('show_entry_v1', entry),
     reserve: gathered<ReserveRequest, ReserveAnswer>('reserve'),
@@ -50,6 +53,8 @@ export async function openScheduleStore(options: PostgresOptions): Promise<Sched
     takeOver: (request) => call<ReserveAnswer>('take_over_v1', JSON.stringify(request)),
     decide: gathered<Omit<Decision, 'at'>, Decision>('decide'),
     history: (entry, limit) => readHistory(db, app, entry, limit),
+    adopt: ({ by, report, superseded }) =>
+      call<string>('adopt_v1', by, JSON.stringify(report), report.edition, superseded),
     attend: ({ by, report, leadMs }) => call<Attendance>('attend_v1', by, leadMs, report && JSON.stringify(report)),
     beats: () => call<BeatRow[]>('beats_v1'),
     leave: async (by) => void (await db.run(leave(db.schema), [app, by])),

@@ -22,6 +22,7 @@ import { timeOf } from './renewal.js'
 import { fieldsOf, numberOf } from './reply.js'
 import type { Script } from './script.js'
 import {
+  ADOPT,
   ALTER,
   ATTEND,
   BEATS,
@@ -52,9 +53,10 @@ function scheduleStoreOn(connection: Connection, app: string): ScheduleStore {
     connection.ask({ script, keys: [`${base}index`], args: [base, ...args.map((each) => String(each ?? ''))] })
   return {
     now: () => timeOf(connection),
-    put: (entries, how) => putAll(entries, how, ask),
+    put: (entries, how, edition) => putAll(entries, { how, edition, ask }),
     alter: async (entry, alteration) => {
-      const reply = await ask(ALTER, entry, alteration.to, argumentOf(alteration))
+      const edition = 'edition' in alteration ? alteration.edition : null
+      const reply = await ask(ALTER, entry, alteration.to, argumentOf(alteration), edition ?? null)
       return reply === null ? null : rowOf(reply)
     },
     changes: async (after, limit) => {
@@ -73,9 +75,19 @@ function scheduleStoreOn(connection: Connection, app: string): ScheduleStore {
       return packed === null ? { ...decision, at: numberOf(now) } : decisionOf(entry, nominal, String(packed))
     },
     history: async (entry, limit) => (await historyOf(connection, base, entry)).slice(0, Math.max(0, limit)),
+    adopt: async ({ by, report, superseded }) =>
+      String(await ask(ADOPT, by, JSON.stringify(report), report.edition, superseded ? 1 : 0)),
     attend: async ({ by, report, leadMs }) => {
-      const [now, revision, leader] = fieldsOf(await ask(ATTEND, by, leadMs, report && JSON.stringify(report)))
-      return { now: numberOf(now), revision: numberOf(revision), leader: textOr(leader) }
+      const [now, revision, leader, edition, origin] = fieldsOf(
+        await ask(ATTEND, by, leadMs, report && JSON.stringify(report)),
+      )
+      return {
+        now: numberOf(now),
+        revision: numberOf(revision),
+        edition: textOr(edition),
+        origin: String(origin),
+        leader: textOr(leader),
+      }
     },
     beats: async () => beatRows(await ask(BEATS)),
     leave: async (by) => void (await ask(LEAVE, by)),
@@ -87,11 +99,14 @@ function scheduleStoreOn(connection: Connection, app: string): ScheduleStore {
 type Ask = (script: Script, ...args: readonly (string | number | null)[]) => Promise<unknown>
 type Passed = Exclude<ReserveAnswer, { outcome: 'reserved' }>
 
-async function putAll(entries: readonly EntryPut[], how: PutHow, ask: Ask): Promise<PutOutcome[]> {
+async function putAll(
+  entries: readonly EntryPut[],
+  { how, edition, ask }: { how: PutHow; edition: string | undefined; ask: Ask },
+): Promise<PutOutcome[]> {
   const outcomes: PutOutcome[] = []
   for (let from = 0; from < entries.length; from += AT_ONCE) {
     const batch = entries.slice(from, from + AT_ONCE)
-    outcomes.push(...(fieldsOf(await ask(PUT, how, ...batch.flatMap(putArgs))) as PutOutcome[]))
+    outcomes.push(...(fieldsOf(await ask(PUT, how, edition ?? null, ...batch.flatMap(putArgs))) as PutOutcome[]))
   }
   return outcomes
 }

@@ -9,7 +9,7 @@ export interface AttendingOptions {
   readonly clock: ClockWatch
   readonly monotonic: () => number
   /** Who this beat is, for people. */
-  readonly host: Pick<BeatReport, 'name' | 'host' | 'pid' | 'startedAt'> | undefined
+  readonly host: Pick<BeatReport, 'name' | 'host' | 'pid' | 'startedAt' | 'edition'> | undefined
   readonly pollMs: number | undefined
 }
 

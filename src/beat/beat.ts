@@ -5,9 +5,9 @@ import type { App } from '../task-base/app.js'
 import type { Connection } from '../task-base/connection.js'
 import type { Entry } from '../task-base/entry.js'
 import { startSweeper } from '../task-base/sweeper.js'
+import { Configuring } from './configuring.js'
 import type { BeatEvents } from './event.js'
 import type { BeatHealth } from './health.js'
-import { merging } from './merge.js'
 import { Scheduler } from './scheduler.js'
 import { BeatService } from './service.js'
 import { nextSlot } from './slot.js'
@@ -101,14 +101,15 @@ function schedulerOf(
 ): Scheduler<Entry> {
   const store = connection.servers.scheduleStore
   const clock = new StoreClock()
+  // Two beats under one name could publish on one claim.
+  const by = `${name}/${ulid()}`
+  const host = { name, host: hostname(), pid: process.pid, startedAt: Math.round(connection.now()) }
+  const puts = config.map(({ put }) => put)
+  const configuring = new Configuring({ store, config: puts, ruleOf: ruleReader(app), by, host, emit: events.emit })
   return new Scheduler<Entry>({
     store,
-    merge: () =>
-      merging(
-        store,
-        config.map(({ put }) => put),
-        ruleReader(app),
-      ),
+    merge: () => configuring.merging(),
+    mergeDue: (inForce) => configuring.isDue(inForce),
     entryOf: readingRows(app, config),
     fire: fireThrough(app),
     endOf: async (id) => {
@@ -116,9 +117,8 @@ function schedulerOf(
       return outcome === null ? undefined : { failed: FAILED.includes(outcome.outcome), at: outcome.at }
     },
     longestLookMs: Math.max(SHORTEST_KEPT_MS, Math.min(LONGEST_LOOK_MS, app.settings.resultMs)) / 2,
-    // Two beats under one name could publish on one claim.
-    by: `${name}/${ulid()}`,
-    host: { name, host: hostname(), pid: process.pid, startedAt: Math.round(connection.now()) },
+    by,
+    host: { ...host, edition: configuring.edition },
     // The timetable's store may be another server than the locks', with another clock.
     now: () => clock.now(),
     emit: events.emit,

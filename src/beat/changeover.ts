@@ -6,6 +6,15 @@ import type { Dropped, EntryPut, EntryRow, Over, PutHow, PutOutcome, ScheduleSto
 /** The rule by which a stored entry was due until now; undefined where nobody here can tell. */
 export type RuleOf = (row: EntryRow) => Omit<BeatEntry<unknown>, 'payload'> | undefined
 
+export interface Replacing {
+  readonly how: PutHow
+  /** Undefined: there is nothing to put. */
+  readonly make: (row: EntryRow | null) => EntryPut | undefined
+  readonly ruleOf: RuleOf
+  /** Only while this one is in force. */
+  readonly edition?: string | undefined
+}
+
 /** Each miss means that somebody else changed the entry, or claimed a slot of it, within one trip. */
 const TRIES = 50
 
@@ -16,7 +25,7 @@ const TRIES = 50
 export async function putOver(
   store: ScheduleStore,
   name: string,
-  { how, make, ruleOf }: { how: PutHow; make: (row: EntryRow | null) => EntryPut | undefined; ruleOf: RuleOf },
+  { how, make, ruleOf, edition }: Replacing,
 ): Promise<PutOutcome> {
   for (let tries = 0; tries < TRIES; tries += 1) {
     const at = await store.now()
@@ -24,7 +33,7 @@ export async function putOver(
     const put = make(row)
     if (!put) return 'missing'
     const over = row && overOf(row, put, { at, ruleOf })
-    const [outcome] = await store.put([over ? { ...put, over } : put], how)
+    const [outcome] = await store.put([over ? { ...put, over } : put], how, edition)
     if (outcome !== undefined && outcome !== 'moved') return outcome
   }
   throw new BeatlockError(

@@ -1,3 +1,5 @@
+import { ulid } from '../lock/ulid.js'
+import { adoptEdition, BEAT_ALIVE_MS } from './edition.js'
 import {
   alterEntry,
   decideSlot,
@@ -9,6 +11,7 @@ import {
   takeOverClaim,
 } from './entry-record.js'
 import {
+  type AdoptRequest,
   type Alteration,
   type Attendance,
   type AttendRequest,
@@ -42,6 +45,9 @@ export class EntryBook {
   #revision = 0
   #removed = new Set<string>()
   readonly #beats = new Map<string, { report: BeatReport; seenAt: number }>()
+  /** Those that were in force, the present one last. A file need not keep them: its beats all live in one process. */
+  #editions: readonly string[] = []
+  readonly #origin = ulid()
   #lead: { readonly by: string; readonly until: number } | undefined
 
   constructor(now: () => number, wrote: Wrote = () => {}) {
@@ -62,7 +68,8 @@ export class EntryBook {
     this.#removed = new Set(rows.filter(({ state }) => state === 'removed').map(({ name }) => name))
   }
 
-  put(entries: readonly EntryPut[], how: PutHow): PutOutcome[] {
+  put(entries: readonly EntryPut[], how: PutHow, edition?: string): PutOutcome[] {
+    if (this.#isSuperseded(edition)) return entries.map(() => 'superseded')
     return entries.map((put) => {
       const before = this.#records.get(put.name)
       const { record, outcome } = putEntry(before, { put, how }, this.#moment())
@@ -72,6 +79,7 @@ export class EntryBook {
   }
 
   alter(name: string, to: Alteration): EntryRow | null {
+    if (to.to === 'removed' && this.#isSuperseded(to.edition)) return null
     const before = this.#records.get(name)
     const record = before && alterEntry(before, to, this.#moment())
     this.#write(record, before)
@@ -115,6 +123,18 @@ export class EntryBook {
     return (this.#records.get(name)?.decisions ?? []).slice(0, Math.max(0, limit))
   }
 
+  adopt({ by, report, superseded }: AdoptRequest): string {
+    const now = this.#now()
+    const edition = report.edition ?? ''
+    this.#beats.set(by, { report, seenAt: now })
+    const present = this.#editions.at(-1)
+    const defended = [...this.#beats.values()].some(
+      (beat) => beat.report.edition === present && now - beat.seenAt <= BEAT_ALIVE_MS,
+    )
+    this.#editions = adoptEdition(this.#editions, { edition, superseded, defended })
+    return this.#editions.at(-1) ?? edition
+  }
+
   attend({ by, report, leadMs }: AttendRequest): Attendance {
     const now = this.#now()
     if (report) this.#beats.set(by, { report, seenAt: now })
@@ -122,7 +142,8 @@ export class EntryBook {
     const mine = this.#lead?.by === by
     if (leadMs === null && mine) this.#lead = undefined
     if (leadMs !== null && (mine || !this.#lead || this.#lead.until <= now)) this.#lead = { by, until: now + leadMs }
-    return { now, revision: this.#revision, leader: this.#lead?.by ?? null }
+    const edition = this.#editions.at(-1) ?? null
+    return { now, revision: this.#revision, edition, origin: this.#origin, leader: this.#lead?.by ?? null }
   }
 
   beats(): BeatRow[] {
@@ -138,6 +159,10 @@ export class EntryBook {
   leave(by: string): void {
     this.#beats.delete(by)
     if (this.#lead?.by === by) this.#lead = undefined
+  }
+
+  #isSuperseded(edition: string | undefined): boolean {
+    return edition !== undefined && this.#editions.at(-1) !== edition
   }
 
   #gone(): { readonly outcome: 'changed'; readonly now: number } {

@@ -32,6 +32,13 @@ export interface BeatEvents {
   readonly 'beat:trouble': { readonly error: Error; readonly entry: string | null; readonly retryInMs: number | null }
   /** This beat does the work from now on, or rests because another does; decides nothing. */
   readonly 'beat:lead': { readonly leads: boolean }
+  /**
+   * Not in force: what a newer version's code says is in the store, and not what this beat's does, as long as a beat of it
+   * lives. Told when that changes; decides nothing about slots.
+   */
+  readonly 'beat:edition': { readonly inForce: boolean }
+  /** The store has gone back to an earlier state: all is read anew, and the configuration merged again. */
+  readonly 'beat:wentBack': { readonly revision: number; readonly seen: number }
   /** The trouble with the server is over. */
   readonly 'beat:recovered': { readonly afterMs: number }
 }

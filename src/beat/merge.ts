@@ -6,8 +6,18 @@ import type { EntryPut, EntryRow, ScheduleStore } from './schedule-store.js'
 export interface Merging {
   /** To be asked of every row: whether it stays as it is. Another is written by `write`, and then is another row. */
   keeps(row: EntryRow): boolean
-  /** @throws StoreUnavailable */
-  write(): Promise<void>
+  /**
+   * Answers false where another edition came into force meanwhile: then nothing more is written, and rows are as they were.
+   * @throws StoreUnavailable
+   */
+  write(): Promise<boolean>
+}
+
+export interface MergingOptions {
+  /** Default: nobody can tell. */
+  readonly ruleOf?: RuleOf
+  /** The edition that is merged; default: any may be. */
+  readonly edition?: string
 }
 
 /**
@@ -15,7 +25,11 @@ export interface Merging {
  * configuration of the app once brought and this one does not have are removed. What is unchanged keeps everything, also what
  * somebody changed at run time. Any number of beats may do it at once.
  */
-export function merging(store: ScheduleStore, config: readonly EntryPut[], ruleOf: RuleOf = () => undefined): Merging {
+export function merging(
+  store: ScheduleStore,
+  config: readonly EntryPut[],
+  { ruleOf = () => undefined, edition }: MergingOptions = {},
+): Merging {
   const lines = new Map(config.map((put) => [put.name, put]))
   /** With the row that it takes the place of. */
   const wanted = new Map<string, EntryRow | null>(config.map(({ name }) => [name, null]))
@@ -33,9 +47,11 @@ export function merging(store: ScheduleStore, config: readonly EntryPut[], ruleO
     },
     async write() {
       const changed = config.filter(({ name }) => wanted.has(name))
-      if (changed.length > 0) await putAll(store, changed, { rows: wanted, ruleOf })
+      if (changed.length > 0 && !(await putAll(store, changed, { rows: wanted, ruleOf, edition }))) return false
+      const only = edition === undefined ? {} : { edition }
       // One that another beat has merged anew meanwhile has another hash, and stays.
-      for (const [name, hash] of gone) await store.alter(name, { to: 'removed', config: hash })
+      for (const [name, config] of gone) await store.alter(name, { to: 'removed', config, ...only })
+      return true
     },
   }
 }
@@ -44,21 +60,31 @@ export function merging(store: ScheduleStore, config: readonly EntryPut[], ruleO
 async function putAll(
   store: ScheduleStore,
   puts: readonly EntryPut[],
-  { rows, ruleOf }: { rows: ReadonlyMap<string, EntryRow | null>; ruleOf: RuleOf },
-): Promise<void> {
+  {
+    rows,
+    ruleOf,
+    edition,
+  }: { rows: ReadonlyMap<string, EntryRow | null>; ruleOf: RuleOf; edition: string | undefined },
+): Promise<boolean> {
   const at = await store.now()
   const overs = puts.map((put): EntryPut => {
     const row = rows.get(put.name)
     return row ? { ...put, over: overOf(row, put, { at, ruleOf }) } : put
   })
-  const outcomes = await store.put(overs, 'merge')
+  const outcomes = [...(await store.put(overs, 'merge', edition))]
   const moved = puts.filter((_, index) => outcomes[index] === 'moved')
-  for (const put of moved) await putOver(store, put.name, { how: 'merge', make: () => put, ruleOf })
+  for (const put of moved)
+    outcomes.push(await putOver(store, put.name, { how: 'merge', make: () => put, ruleOf, edition }))
+  return !outcomes.includes('superseded')
 }
 
 /** The same for a store that nobody reads meanwhile. @throws StoreUnavailable */
-export async function mergeConfig(store: ScheduleStore, config: readonly EntryPut[], ruleOf?: RuleOf): Promise<void> {
-  const merge = merging(store, config, ruleOf)
+export async function mergeConfig(
+  store: ScheduleStore,
+  config: readonly EntryPut[],
+  options?: MergingOptions,
+): Promise<void> {
+  const merge = merging(store, config, options)
   for await (const row of allRows(store)) merge.keeps(row)
   await merge.write()
 }

@@ -104,16 +104,16 @@ export interface Over {
  * changed it since. `add` leaves an entry that exists, `change` one that does not; `change` keeps `config`.
  */
 export type PutHow = 'merge' | 'add' | 'change'
-/** `moved`: the entry is not as `over` says; it is to be read again. */
-export type PutOutcome = 'created' | 'changed' | 'kept' | 'exists' | 'missing' | 'moved'
+/** `moved`: the entry is not as `over` says; it is to be read again. `superseded`: another edition is in force. */
+export type PutOutcome = 'created' | 'changed' | 'kept' | 'exists' | 'missing' | 'moved' | 'superseded'
 
 export type Alteration =
   | { readonly to: 'enabled' | 'disabled' | 'asked' }
   | { readonly to: 'paused'; readonly why: string | null }
   /** `now`: slots that came due meanwhile are `paused`. `pausedAt`: they are caught up with as after a downtime. */
   | { readonly to: 'resumed'; readonly from: 'now' | 'pausedAt' }
-  /** With `config`: only while that is the entry's. */
-  | { readonly to: 'removed'; readonly config: string | null }
+  /** With `config`: only while that is the entry's. With `edition`: only while that is in force. */
+  | { readonly to: 'removed'; readonly config: string | null; readonly edition?: string }
 
 /** Slots that are passed without a run, written as one row. */
 export interface Dropped {
@@ -159,6 +159,8 @@ export interface BeatReport {
   readonly host: string
   readonly pid: number
   readonly startedAt: number
+  /** The configuration of its code; null for none. */
+  readonly edition: string | null
   readonly entries: number
   /** How late the last slot was published, ms; null before the first. */
   readonly lagMs: number | null
@@ -180,9 +182,21 @@ export interface AttendRequest {
   readonly leadMs: number | null
 }
 
+export interface AdoptRequest {
+  readonly by: string
+  /** Its `edition` is the one that is to come into force. */
+  readonly report: BeatReport
+  /** Whether a store has answered before that another is. */
+  readonly superseded: boolean
+}
+
 export interface Attendance {
   readonly now: number
   readonly revision: number
+  /** The configuration in force; null before the first. */
+  readonly edition: string | null
+  /** Of the data, and of this life of their server: with another one they may be older than what was read before. */
+  readonly origin: string
   /** Who leads; that saves the others' work and decides nothing. */
   readonly leader: string | null
 }
@@ -204,9 +218,9 @@ export interface ScheduleStore {
   now(): Promise<number>
   /**
    * Adds and changes entries, each for itself and by compare-and-set; answers in that order. New cursors begin at the
-   * store's now.
+   * store's now. With an edition all are `superseded` unless that one is in force.
    */
-  put(entries: readonly EntryPut[], how: PutHow): Promise<readonly PutOutcome[]>
+  put(entries: readonly EntryPut[], how: PutHow, edition?: string): Promise<readonly PutOutcome[]>
   /** Answers the row as it is now, or null where there is none (or no longer, or its `config` is another). */
   alter(entry: string, alteration: Alteration): Promise<EntryRow | null>
   /** Rows changed since a revision, in the order of their changes, removed ones too; 0: all. The app's revision. */
@@ -235,6 +249,8 @@ export interface ScheduleStore {
   decide(decision: Omit<Decision, 'at'>): Promise<Decision>
   /** The newest first; about {@link DECISIONS_KEPT} an entry. */
   history(entry: string, limit: number): Promise<readonly Decision[]>
+  /** Tells of this beat, and brings its edition into force if `adoptEdition` lets it. Answers which one is. */
+  adopt(request: AdoptRequest): Promise<string>
   /** Tells of this beat, and takes, keeps or gives up the lead. */
   attend(request: AttendRequest): Promise<Attendance>
   /** The beats seen within the last minute. */

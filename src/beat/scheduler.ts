@@ -23,7 +23,9 @@ export interface SchedulerOptions<Payload> {
    */
   readonly entryOf: (row: EntryRow) => BeatEntry<Payload> | undefined
   /** Brings what the configuration says into the store; done at the start, and after a store has lost its data. */
-  readonly merge?: () => Merging
+  readonly merge?: () => Merging | Promise<Merging | undefined>
+  /** Whether that is to be done again; asked with each attendance, about the edition in force. */
+  readonly mergeDue?: (inForce: string | null) => Promise<boolean>
   readonly fire: Fire<Payload>
   /** How the run of a message ended, if it has; asked for entries that pause on a failure. */
   readonly endOf?: FailureWatchOptions['endOf']
@@ -74,6 +76,8 @@ export class Scheduler<Payload> {
   readonly #lanes: Lanes<Standing<Payload>>
   /** The revision up to which changes are known. */
   #seen = 0
+  /** Of the data that this beat knows. */
+  #origin: string | undefined
   #tickedAt: number | null = null
 
   constructor(options: SchedulerOptions<Payload>) {
@@ -96,10 +100,9 @@ export class Scheduler<Payload> {
   async start(): Promise<void> {
     const sentAt = this.#monotonic()
     this.#clock.note(await this.#options.store.now(), sentAt)
-    const merging = this.#options.merge?.()
+    const merging = await this.#options.merge?.()
     await this.#reload((row) => merging?.keeps(row) ?? true)
-    await merging?.write()
-    if (merging) await this.#refresh()
+    if (merging) await ((await merging.write()) ? this.#refresh() : this.#reload())
   }
 
   /** Finishes the steps under way, and hands over at once. */
@@ -168,9 +171,14 @@ export class Scheduler<Payload> {
       mayLead: this.#roll.foreign === 0,
     })
     if (!seen) return
-    if (seen.revision < this.#seen) await this.start()
+    const { origin, revision, edition } = seen
+    const known = this.#origin ?? origin
+    if (revision < this.#seen) this.#options.emit('beat:wentBack', { revision, seen: this.#seen })
+    const older = revision < this.#seen || origin !== known
+    if (older || (await this.#options.mergeDue?.(edition))) await this.start()
     else if (this.#attending.leads && !led) await this.#reload()
-    else if (seen.revision !== this.#seen) await this.#refresh()
+    else if (revision !== this.#seen) await this.#refresh()
+    this.#origin = origin
   }
 
   /** Reads everything anew, but for rows that are about to be written. */

@@ -25,8 +25,20 @@ export function logBeat({ events, info }: RunningBeat, { log, outage }: { log: L
   events.on('beat:lead', ({ leads }) =>
     log.info(leads ? 'this beat leads' : 'another beat leads; this one waits to take over'),
   )
+  events.on('beat:edition', ({ inForce }) => {
+    if (inForce) log.info("the entries of this beat's code are brought into the store again")
+    else log.warn(SUPERSEDED)
+  })
+  events.on('beat:wentBack', () =>
+    log.warn(
+      'the timetable has gone back to an earlier state: reading all of it anew; slots since then may come again',
+    ),
+  )
   events.on('beat:trouble', ({ entry, error }) => outage.trouble(entry === null ? 'beat' : `entry ${entry}`, error))
 }
+
+const SUPERSEDED =
+  "another version of this beat's code was started later: its entries stay in the store until no beat of it is left"
 
 /** `skipped rollup.hourly slot 01:00 held by 01HX… on w1@db2 (running 43 s)`. Pure. */
 export function decisionText({ decision, entry, holder, nominal, lateMs, error }: Decided, slot: string): string {

@@ -24,6 +24,8 @@ export class BeatBench {
     'beat:missed': [],
     'beat:trouble': [],
     'beat:recovered': [],
+    'beat:edition': [],
+    'beat:wentBack': [],
     'beat:lead': [],
   }
   readonly store: ScheduleStore

@@ -46,7 +46,7 @@ describe('a change of an entry while slots are due', () => {
   it('[P14] at a start of a new version too, and two that start at once make no slot twice', async () => {
     const bench = await downtime()
     const config = [putOf('report', { config: 'new' })]
-    await Promise.all([mergeConfig(bench.store, config, ruleOf), mergeConfig(bench.store, config, ruleOf)])
+    await Promise.all([mergeConfig(bench.store, config, { ruleOf }), mergeConfig(bench.store, config, { ruleOf })])
     assert.deepEqual(await runs(bench), [5])
     assert.deepEqual(await countsOf(bench), { missed: 4, published: 1 })
   })

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { BeatHealth } from '../../src/beat/health.js'
+import type { EntryInfo } from '../../src/index.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
 import { until } from '../support/until.js'
 import { type Command, fixture, runCommand, startCommand } from './command.js'
@@ -50,6 +51,42 @@ describe('beat', function () {
     await waits.saw(/(published|skipped) refresh-7/, 20_000)
     waits.child.kill('SIGTERM')
     assert.equal((await waits.ended).code, 0)
+  })
+
+  it('[P14] of an old version that starts again while a deploy rolls out says so, and its entries come back by a roll-back', async () => {
+    const of = (version: string): Command => {
+      const command = startCommand(['-A', fixture(version), '--broker', server.url, 'beat'])
+      started.push(command)
+      return command
+    }
+    const scheduleOf = async () => {
+      const shown = await runCommand([
+        '--app',
+        'shop',
+        '--broker',
+        server.url,
+        'schedule',
+        'show',
+        'refresh-7',
+        '--json',
+      ])
+      return shown.stdout === '' ? undefined : (JSON.parse(shown.stdout) as EntryInfo).schedule
+    }
+    const becomes = (schedule: string) =>
+      until(async () => (await scheduleOf()) === schedule, { timeoutMs: 20_000, everyMs: 200, what: schedule })
+    const old = of('timetable')
+    await becomes('1s')
+    const next = of('timetable-next')
+    await becomes('2s')
+    old.child.kill('SIGKILL')
+    await old.ended
+    const again = of('timetable')
+    await again.saw(/another version of this beat's code was started later/)
+    assert.equal(await scheduleOf(), '2s')
+    next.child.kill('SIGTERM')
+    assert.equal((await next.ended).code, 0)
+    await again.saw("the entries of this beat's code are brought into the store again")
+    await becomes('1s')
   })
 
   it('answers /healthz while it works, and says so when it does not reach its store', async () => {

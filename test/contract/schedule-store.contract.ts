@@ -50,6 +50,7 @@ export function scheduleStoreContract(kit: TestKit, open: OpenScheduleStore): vo
     passing(test)
     bounds(test)
     beats(test)
+    editions(test)
     end(test)
   })
 }
@@ -621,6 +622,7 @@ const REPORT: BeatReport = {
   host: 'db2',
   pid: 7,
   startedAt: 1,
+  edition: null,
   entries: 3,
   lagMs: null,
   lastTickAt: 5,
@@ -658,6 +660,93 @@ function beats(test: BenchTest): void {
       (await store.beats()).map(({ by }) => by),
       ['b2'],
     )
+  })
+}
+
+function editions(test: BenchTest): void {
+  const comes = (by: string, edition: string, superseded = false) => ({
+    by,
+    report: { ...REPORT, name: by, edition },
+    superseded,
+  })
+
+  test('a configuration that was superseded comes back only when no beat of the one in force lives', async ({
+    store,
+    another,
+  }) => {
+    const other = await another()
+    assert.equal(await store.adopt(comes('old1', 'A')), 'A')
+    assert.equal(await other.adopt(comes('new1', 'B')), 'B', 'nobody has seen it: it is a new deploy')
+    assert.equal(await store.adopt(comes('old2', 'A')), 'B', 'the old one is started again')
+    assert.equal(await other.adopt(comes('new2', 'B')), 'B')
+    await other.leave('new1')
+    assert.equal(await store.adopt(comes('old2', 'A')), 'B')
+    await other.leave('new2')
+    assert.equal(await store.adopt(comes('old2', 'A')), 'A', 'it was rolled back')
+    const { edition } = await store.attend({ by: 'old2', report: null, leadMs: null })
+    assert.equal(edition, 'A')
+    assert.equal(await other.adopt(comes('new3', 'B')), 'A', 'rolled forth again: not while the old ones live')
+    await store.leave('old1')
+    await store.leave('old2')
+    assert.equal(await other.adopt(comes('new3', 'B')), 'B')
+    assert.equal((await store.beats()).find(({ by }) => by === 'new3')?.edition, 'B')
+  })
+
+  test('a beat that was told that it is superseded is no new deploy for a store that has forgotten', async ({
+    store,
+  }) => {
+    assert.equal(await store.adopt(comes('new', 'B')), 'B')
+    assert.equal(await store.adopt(comes('old', 'A', true)), 'B')
+    await store.leave('new')
+    await store.leave('old')
+    assert.equal(await store.adopt(comes('old', 'A', true)), 'A')
+  })
+
+  test('of two new configurations that come at once one is in force, and only its writes are taken', async ({
+    store,
+    another,
+  }) => {
+    const stores = [store, await another()]
+    await Promise.all(stores.map((each, n) => each.adopt(comes(`b${n}`, `e${n}`))))
+    const { edition } = await store.attend({ by: 'b0', report: null, leadMs: null })
+    assert.ok(edition === 'e0' || edition === 'e1')
+    const names = ['e0', 'e1']
+    const outcomes = await Promise.all(
+      names.map((name, n) => stores[n]?.put([{ ...put(name), config: 'c' }, put(`${name} too`)], 'merge', name)),
+    )
+    const loser = edition === 'e0' ? 1 : 0
+    assert.deepEqual(outcomes[loser], ['superseded', 'superseded'])
+    assert.deepEqual(outcomes[1 - loser], ['created', 'created'])
+    const gone = { to: 'removed', config: 'c' } as const
+    assert.equal(await store.alter(edition, { ...gone, edition: `e${loser}` }), null)
+    assert.equal((await store.alter(edition, { ...gone, edition }))?.state, 'removed')
+    assert.deepEqual(
+      (await store.changes(0, 9)).rows.map(({ name }) => name),
+      [`${edition} too`, edition],
+    )
+  })
+
+  test('[P23] a hundred editions are remembered', async ({ store }) => {
+    for (let n = 0; n <= 100; n += 1) await store.adopt(comes('b', `e${n}`))
+    assert.equal(await store.adopt(comes('old', 'e100')), 'e100')
+    assert.equal(await store.adopt(comes('old', 'e1')), 'e100')
+    assert.equal(await store.adopt(comes('old', 'e0')), 'e0', 'forgotten, and so taken for new')
+  })
+
+  test('data that were lost and begin anew have another origin', async ({ store, advanceTime }) => {
+    const attend = () => store.attend({ by: 'b1', report: null, leadMs: null })
+    await store.adopt(comes('b1', 'A'))
+    const { origin } = await attend()
+    await store.adopt(comes('b1', 'B'))
+    await store.put([put('x')], 'add')
+    assert.equal((await attend()).origin, origin)
+    await store.destroy()
+    await advanceTime(2)
+    const after = await attend()
+    assert.notEqual(after.origin, origin)
+    await store.adopt(comes('b1', 'A'))
+    await store.put([put('x')], 'add')
+    assert.notEqual((await attend()).origin, origin)
   })
 }
 

@@ -1,3 +1,4 @@
+import { BEAT_ALIVE_MS, EDITIONS_KEPT } from '../../../src/beat/edition.js'
 import { BEAT_KEPT_MS, DECISIONS_KEPT, REMOVED_KEPT_MS } from '../../../src/beat/schedule-store.js'
 
 /** The rules of src/beat/entry-record.ts, each verb one function. */
@@ -45,6 +46,11 @@ begin
   return r;
 end $$;
 
+-- Under the lock of the app's row: from its answer to the end of the transaction no other comes into force.
+create function ${s}.edition_in_force_v1(p_app text) returns text language sql as $$
+  select editions[cardinality(editions)] from ${s}.schedule_app where app = p_app for update
+$$;
+
 create function ${s}.put_entry_v1(p_app text, p_how text, p jsonb, r bigint) returns text language plpgsql as $$
 declare
   e ${s}.schedule_entry;
@@ -90,7 +96,7 @@ begin
   return 'changed';
 end $$;
 
-create function ${s}.put_entries_v1(p_app text, p_how text, p_entries jsonb) returns json
+create function ${s}.put_entries_v1(p_app text, p_how text, p_edition text, p_entries jsonb) returns json
 language plpgsql set lock_timeout = '2s' as $$
 declare
   c integer := jsonb_array_length(p_entries);
@@ -99,6 +105,9 @@ declare
   made text[];
 begin
   perform ${s}.require_read_committed_v1();
+  if p_edition is distinct from (case when p_edition is not null then ${s}.edition_in_force_v1(p_app) end) then
+    return (select coalesce(json_agg('superseded'::text), '[]') from generate_series(1, c));
+  end if;
   r := ${s}.next_revision_v1(p_app, c) - c;
   n := ${s}.clock_v1();
   -- All that are new in one statement; a name that a removed entry left is not new.
@@ -113,7 +122,7 @@ begin
     from jsonb_array_elements(p_entries) with ordinality as a (p, ord));
 end $$;
 
-create function ${s}.alter_entry_v1(p_app text, p_name text, p_to text, p_argument text) returns json
+create function ${s}.alter_entry_v1(p_app text, p_name text, p_to text, p_argument text, p_edition text) returns json
 language plpgsql set lock_timeout = '2s' as $$
 declare
   e ${s}.schedule_entry;
@@ -121,6 +130,9 @@ declare
   n bigint;
 begin
   perform ${s}.require_read_committed_v1();
+  if p_edition is distinct from (case when p_edition is not null then ${s}.edition_in_force_v1(p_app) end) then
+    return null;
+  end if;
   r := ${s}.next_revision_v1(p_app, 1);
   select * into e from ${s}.schedule_entry where app = p_app and name = p_name for update;
   n := ${s}.clock_v1();
@@ -351,13 +363,39 @@ begin
   return d;
 end $$;`
 
-/** The beats that live, and which of them leads. */
+/** The beats that live, which of them leads, and whose configuration is in force. */
 export const attend = (s: string): string => `
+-- The rule of src/beat/edition.ts.
+create function ${s}.adopt_v1(p_app text, p_beat text, p_report text, p_edition text, p_superseded boolean) returns text
+language plpgsql set lock_timeout = '2s' as $$
+declare
+  n bigint;
+  have text[];
+  present text;
+begin
+  perform ${s}.require_read_committed_v1();
+  insert into ${s}.schedule_app (app) values (p_app) on conflict (app) do update set app = excluded.app
+    returning editions into have;
+  n := ${s}.clock_v1();
+  present := have[cardinality(have)];
+  insert into ${s}.schedule_beat (app, beat, report, seen_at) values (p_app, p_beat, p_report, n)
+    on conflict (app, beat) do update set report = excluded.report, seen_at = excluded.seen_at;
+  if present = p_edition or ((p_superseded or p_edition = any (have)) and exists (
+      select from ${s}.schedule_beat where app = p_app and report::jsonb->>'edition' = present
+        and seen_at >= n - ${BEAT_ALIVE_MS})) then
+    return present;
+  end if;
+  have := array_append(array_remove(have, p_edition), p_edition);
+  update ${s}.schedule_app set editions = have[greatest(1, cardinality(have) - ${EDITIONS_KEPT - 1}):] where app = p_app;
+  return p_edition;
+end $$;
+
 create function ${s}.attend_v1(p_app text, p_beat text, p_lead_ms bigint, p_report text) returns json
 language plpgsql set lock_timeout = '2s' as $$
 declare
   n bigint := ${s}.clock_v1();
   l ${s}.schedule_lead;
+  a ${s}.schedule_app;
 begin
   perform ${s}.require_read_committed_v1();
   if p_report is not null then
@@ -373,8 +411,9 @@ begin
         where have.until_at <= n or have.leader = p_beat;
   end if;
   select * into l from ${s}.schedule_lead where app = p_app;
-  return json_build_object('now', n, 'leader', l.leader,
-    'revision', coalesce((select revision from ${s}.schedule_app where app = p_app), 0));
+  select * into a from ${s}.schedule_app where app = p_app;
+  return json_build_object('now', n, 'leader', l.leader, 'revision', coalesce(a.revision, 0),
+    'edition', a.editions[cardinality(a.editions)], 'origin', concat_ws(' ', a.born, pg_postmaster_start_time()));
 end $$;
 
 create function ${s}.beats_v1(p_app text) returns json language sql stable as $$

@@ -1,3 +1,4 @@
+import { BEAT_ALIVE_MS, EDITIONS_KEPT } from '../../../src/beat/edition.js'
 import { defineScript } from '../script.js'
 
 /**
@@ -8,7 +9,7 @@ import { defineScript } from '../script.js'
  */
 const ENTRY = `
 local index, base = KEYS[1], ARGV[1]
-local removed, meta, beats = base .. 'removed', base .. 'meta', base .. 'beats'
+local removed, meta, beats, editions = base .. 'removed', base .. 'meta', base .. 'beats', base .. 'editions'
 local KEPT = 100
 local REMOVED_KEPT_MS, BEAT_KEPT_MS = 86400000, 60000
 local ACCEPTED = { published = true, deferred = true, queued = true, replaced = true }
@@ -18,6 +19,8 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function text(number) return string.format('%.0f', number) end
 local function entry_of(name) return base .. 'entry:' .. name end
 local function history_of(name) return base .. 'history:' .. name end
+local function in_force() return redis.call('LINDEX', editions, -1) end
+local function is_superseded(edition) return edition ~= '' and in_force() ~= edition end
 -- The fields as JSON: one text a row is read several times as fast as thirty.
 local function row_reply(name)
   local flat, fields = redis.call('HGETALL', entry_of(name)), {}
@@ -110,7 +113,7 @@ end
 `
 
 /**
- * One trip a batch. ARGV: how; then of each name, spec, config, maxRuns; revision, from, at, due of what it is put over,
+ * One trip a batch. ARGV: how, the edition that must be in force or ''; then of each name, spec, config, maxRuns; revision, from, at, due of what it is put over,
  * and how many texts follow: decision, latest, slots of what is dropped.
  */
 export const PUT = defineScript('put_v1', [
@@ -138,6 +141,7 @@ local function change(at, have)
 end
 
 local function put(at)
+  if is_superseded(ARGV[3]) then return 'superseded' end
   local name, config = ARGV[at], ARGV[at + 2]
   local have = redis.call('HMGET', entry_of(name), 'state', 'config', 'nominal', 'runs', 'revision', 'claimTerm')
   if not have[1] or have[1] == 'removed' then
@@ -150,7 +154,7 @@ local function put(at)
   return change(at, have)
 end
 
-local outcomes, at = {}, 3
+local outcomes, at = {}, 4
 while at <= #ARGV do
   outcomes[#outcomes + 1] = put(at)
   at = at + 9 + ARGV[at + 8]
@@ -159,7 +163,7 @@ return outcomes
 `,
 ])
 
-/** One trip. ARGV: name, what to, its one argument or ''. */
+/** One trip. ARGV: name, what to, its one argument or '', the edition that must be in force or ''. */
 export const ALTER = defineScript('alter_v1', [
   ENTRY,
   `
@@ -213,7 +217,7 @@ local ACTS = {
   end,
 }
 
-if not state or state == 'removed' then return false end
+if not state or state == 'removed' or is_superseded(ARGV[5]) then return false end
 if to == 'removed' and argument ~= '' and argument ~= (have[5] or '') then return false end
 ACTS[to]()
 local reply = row_reply(name)
@@ -304,6 +308,38 @@ return { now, redis.call('HGET', history_of(row.name), text(nominal)) }
 `,
 ])
 
+/**
+ * One trip: the rule of src/beat/edition.ts. ARGV: by, report, edition, whether it was superseded. The data are named by when
+ * their first edition came.
+ */
+export const ADOPT = defineScript('adopt_v1', [
+  ENTRY,
+  `
+local ALIVE_MS, EDITIONS_KEPT = ${BEAT_ALIVE_MS}, ${EDITIONS_KEPT}
+local by, report, edition = ARGV[2], ARGV[3], ARGV[4]
+local present = in_force()
+
+local function is_defended()
+  local all = redis.call('HGETALL', beats)
+  for at = 2, #all, 2 do
+    local seen_at, told = string.match(all[at], '^(%d+) (.*)$')
+    if now - tonumber(seen_at) <= ALIVE_MS and cjson.decode(told).edition == present then return true end
+  end
+  return false
+end
+
+redis.call('HSETNX', meta, 'born', text(time[1] * 1000000 + time[2]))
+redis.call('HSET', beats, by, text(now) .. ' ' .. report)
+if present == edition then return edition end
+local known = ARGV[5] == '1' or redis.call('LPOS', editions, edition)
+if present and known and is_defended() then return present end
+redis.call('LREM', editions, 0, edition)
+redis.call('RPUSH', editions, edition)
+redis.call('LTRIM', editions, -EDITIONS_KEPT, -1)
+return edition
+`,
+])
+
 /** One trip. ARGV: by, ms of the lead or '', report or ''. */
 export const ATTEND = defineScript('attend_v1', [
   ENTRY,
@@ -316,7 +352,7 @@ if report ~= '' then
     if now - tonumber(string.match(all[at + 1], '^%d+')) > BEAT_KEPT_MS then redis.call('HDEL', beats, all[at]) end
   end
 end
-local have = redis.call('HMGET', meta, 'revision', 'leader', 'leadUntil')
+local have = redis.call('HMGET', meta, 'revision', 'leader', 'leadUntil', 'born')
 local leader, free = have[2], not have[2] or tonumber(have[3]) <= now
 if lead_ms and (leader == by or free) then
   leader = by
@@ -325,7 +361,10 @@ elseif not lead_ms and leader == by then
   leader = false
   redis.call('HDEL', meta, 'leader', 'leadUntil')
 end
-return { now, tonumber(have[1] or '0'), leader }
+-- A server that was started again may have read older data. Where we may not ask it, their age alone tells.
+local info = redis.pcall('INFO', 'server')
+local run = type(info) == 'string' and string.match(info, 'run_id:(%w+)') or ''
+return { now, tonumber(have[1] or '0'), leader, in_force(), (have[4] or '') .. ' ' .. run }
 `,
 ])
 
