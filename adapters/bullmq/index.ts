@@ -88,6 +88,13 @@ class BullEngine implements Engine {
     })
   }
 
+  peek(queue: string, messageId: string): Promise<Message | null> {
+    return this.#ask(queue, async (each) => {
+      const job = await each.getJob(jobId(messageId))
+      return job ? decodeMessage(job.data.body) : null
+    })
+  }
+
   consume(options: ConsumeOptions): Promise<Consumer> {
     return startConsumer({ server: this.#server, backend: this.#backend, options })
   }

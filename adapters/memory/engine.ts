@@ -16,6 +16,10 @@ export function openEngine({ server, app }: { server: MemoryServer; app: string 
       tellAll(broker)
     },
     state: async (queue, messageId, round = 0) => queueOf(broker, queue).state(placeId(messageId, round)),
+    peek: async (queue, messageId) => {
+      const text = queueOf(broker, queue).textOf(placeId(messageId, 0))
+      return text === undefined ? null : decodeMessage(text)
+    },
     consume: async (options) => {
       const consumer = new MemoryConsumer(broker, options)
       consumers.push(consumer)

@@ -78,6 +78,10 @@ export class MemoryQueue {
     return this.#entries.get(id)?.state ?? 'absent'
   }
 
+  textOf(id: string): string | undefined {
+    return this.#entries.get(id)?.text
+  }
+
   counts(): { waiting: number; delayed: number; active: number } {
     this.#wake()
     const counts = { waiting: 0, delayed: 0, active: 0 }

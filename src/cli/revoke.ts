@@ -26,7 +26,7 @@ export function addRevokeCommand(parent: Command): void {
   addCommand(parent, 'revoke', 'takes a call back: waiting it never runs, running it is stopped if told so', EXAMPLES)
     .argument('<id>', "the call's message id: the holder in locks list")
     .option('--terminate', 'also stop it if it runs: its signal is aborted, then its process killed')
-    .option('--task <task>', 'its task: finds also a call without a lock that has not started yet')
+    .option('--task <task>', 'its task: finds also a call without a lock that waits in a queue which nobody serves')
     .option('--json', 'an object: id, outcome, holder or ended')
     .addHelpText('after', NOTE)
     .action(exiting((id: string, _, command: Command) => revoke(id, command.optsWithGlobals<RevokeFlags>())))

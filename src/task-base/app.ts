@@ -158,12 +158,13 @@ export class App {
   }
 
   /**
-   * Takes a call back: parked or queued it never runs, running it is stopped only with `terminate`. `call`: its result,
-   * or its id; by id alone it is found once its key is known to the locks' server, that is from its publish on if its
-   * task takes the lock then, else from its start. With `task` a call without a lock is found before that too.
+   * Takes a call back: waiting, delayed or parked it never runs, running it is stopped only with `terminate`: its signal is
+   * aborted, its process killed a second later. `call`: its result, or its id; by id alone it is found on the locks' server,
+   * else in the queues that live workers serve; a call without a lock that waits elsewhere needs its `task`.
    */
   async revoke(call: string | Result<unknown>, options: RevokeOptions = {}): Promise<Revocation> {
-    const answer = await revokeCall(await this.connection(), call, options)
+    const queues = ['default', ...[...this.tasks.values()].flatMap(({ queue }) => queue ?? [])]
+    const answer = await revokeCall(await this.connection(), call, { ...options, queues })
     const id = typeof call === 'string' ? call : call.id
     this.#events.emit('call:revoked', { id, outcome: answer.outcome })
     return answer

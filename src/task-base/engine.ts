@@ -53,6 +53,8 @@ export interface Engine {
    * @throws BrokerUnavailable
    */
   state(queue: string, messageId: string, round?: number): Promise<EngineState>
+  /** A message of that id in its first round that has not ended, or null. @throws BrokerUnavailable */
+  peek(queue: string, messageId: string): Promise<Message | null>
   consume(options: ConsumeOptions): Promise<Consumer>
   /** Waiting, delayed and active messages of a queue. */
   counts(queue: string): Promise<{ readonly waiting: number; readonly delayed: number; readonly active: number }>

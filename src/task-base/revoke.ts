@@ -9,7 +9,7 @@ import { publishPromotion } from './sweeper.js'
 export interface RevokeOptions {
   /** Also stop it if it runs: its signal is aborted, then its process killed. */
   readonly terminate?: boolean
-  /** The task's name, for a call without a lock that is known by its id only. */
+  /** The task's name, for a call without a lock that is known by its id only and in no queue that a worker serves. */
   readonly task?: string
   /** Who revokes, for the record. */
   readonly by?: string
@@ -27,19 +27,26 @@ export type Revocation =
   /** Nothing is known of this id. */
   | { readonly outcome: 'unknown' }
 
+export interface RevokeRequest extends RevokeOptions {
+  /** Where a message may wait that the locks' server does not know yet, beside the queues of live workers. */
+  readonly queues: readonly string[]
+}
+
 /** One step on the locks' server. The engine's message stays where it is: its delivery is answered `finished`. */
 export async function revokeCall(
-  { store, sweep }: Pick<Connection, 'store' | 'sweep'>,
+  connection: Pick<Connection, 'store' | 'sweep'>,
   call: string | Pick<Result<unknown>, 'id' | 'key'>,
-  options: RevokeOptions,
+  options: RevokeRequest,
 ): Promise<Revocation> {
+  const { store, sweep } = connection
   const { id, key } = typeof call === 'string' ? { id: call, key: null } : call
   const by = options.by ?? 'app.revoke'
   const request = { messageId: id, round: 0, terminate: options.terminate ?? false, by }
   const times = { publishLeaseMs: PUBLISH_LEASE_MS, resultMs: sweep.resultMs }
   let answer = await store.revoke({ ...request, ...times, key: key as LockKey | null })
-  if (answer.outcome === 'unknown' && options.task !== undefined) {
-    answer = await store.revoke({ ...request, ...times, key: privateKey(options.task, id) })
+  if (answer.outcome === 'unknown') {
+    const found = options.task === undefined ? await keyInQueue(connection, id, options) : privateKey(options.task, id)
+    if (found !== null) answer = await store.revoke({ ...request, ...times, key: found })
   }
   switch (answer.outcome) {
     case 'revoked':
@@ -56,4 +63,18 @@ export async function revokeCall(
     default:
       return { outcome: answer.outcome, holder: holderInfo(answer.holder) }
   }
+}
+
+/** The key of a message that nobody has told the locks' server of: its task takes none at publish. */
+async function keyInQueue(
+  { store, sweep }: Pick<Connection, 'store' | 'sweep'>,
+  id: string,
+  { queues }: RevokeRequest,
+): Promise<LockKey | null> {
+  const served = (await store.workers({ allApps: false })).flatMap((worker) => worker.queues)
+  for (const queue of new Set([...queues, ...served])) {
+    const message = await sweep.engine.peek(queue, id)
+    if (message) return message.lock.key
+  }
+  return null
 }

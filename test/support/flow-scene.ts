@@ -38,11 +38,13 @@ export interface SceneOptions {
   readonly lease?: '15s'
   /** Called before the worker starts. */
   readonly prepare?: (app: App) => unknown
+  /** Path of the app's module. Default: the flow app. */
+  readonly module?: string
 }
 
 /** The flow app with one prefork worker `w1` in this process, and what its bodies wrote down. */
-export interface FlowScene {
-  readonly flow: FlowApp
+export interface FlowScene<Flow extends { readonly app: App } = FlowApp> {
+  readonly flow: Flow
   readonly app: App
   readonly worker: RunningWorker
   /** The file that bodies write to. */
@@ -58,13 +60,14 @@ export interface FlowScene {
 
 const MODULE = fileURLToPath(new URL('./flow-app.js', import.meta.url))
 
-export async function startScene({
+export async function startScene<Flow extends { readonly app: App } = FlowApp>({
   place,
   app: name,
   concurrency = 3,
   lease,
   prepare,
-}: SceneOptions): Promise<FlowScene> {
+  module = MODULE,
+}: SceneOptions): Promise<FlowScene<Flow>> {
   const folder = mkdtempSync(join(tmpdir(), `beatlock-${name}-`))
   const log = join(folder, 'bodies')
   writeFileSync(log, '')
@@ -75,12 +78,12 @@ export async function startScene({
   }
   try {
     // A module of its own for each scene: an app reads its options once.
-    const flow = (await import(`${MODULE}?${name}`)) as FlowApp
+    const flow = (await import(`${module}?${name}`)) as Flow
     const { app } = flow
     await prepare?.(app)
     const limits = { softTimeLimitMs: null, timeLimitMs: null }
     const serving = { name: 'w1', concurrency, pool: 'prefork', queues: ['default'] } as const
-    const worker = await startWorker({ app, module: MODULE, ...serving, ...limits })
+    const worker = await startWorker({ app, module, ...serving, ...limits })
     const bodies = (id: string): BodyLine[] => linesOf(log).filter((line) => line.id === id)
     return {
       flow,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { ACK, ENDED, type EngineTest, eventually } from './scene.js'
+import type { Verdict } from '../../../src/task-base/engine.js'
+import { ACK, ENDED, type EngineTest, eventually, gate } from './scene.js'
 
 /** Timers and clocks of whole milliseconds may differ by one at each end. */
 const ROUNDING_MS = 3
@@ -108,6 +109,37 @@ export function carryContract(test: EngineTest): void {
     const { seen } = await scene.watch()
     await eventually('all deliveries', () => seen.ids.length === 4)
     assert.deepEqual(seen.ids, ['none', 'one', 'five', 'five-b'])
+  })
+
+  test('a priority outlives a delay, and being put back', async (scene) => {
+    for (const [id, priority] of [
+      ['nine', 9],
+      ['one', 1],
+      ['none', null],
+    ] as const) {
+      await scene.publish(id, { priority, delayMs: 200 })
+    }
+    await scene.publish('keeps', { priority: 10, delayMs: 200 })
+    const place = gate<Verdict>()
+    let taken = false
+    const order: string[] = []
+    const { seen } = await scene.watch(async ({ message: { id } }) => {
+      taken ||= id === 'keeps'
+      if (id === 'keeps') return place.opened
+      if (!taken) return { verdict: 'putBack', delayMs: 300 }
+      order.push(id)
+      return ACK
+    })
+    await eventually('the only place to be taken', () => taken)
+    const takenAt = performance.now()
+    await eventually('the others to be due again', () => performance.now() - takenAt > 400)
+    assert.ok(
+      ['nine', 'one', 'none'].every((id) => seen.ids.includes(id)),
+      'each was put back',
+    )
+    place.open(ACK)
+    await eventually('all deliveries', () => order.length === 3)
+    assert.deepEqual(order, ['none', 'one', 'nine'])
   })
 
   test('a message put back arrives again, the same, not early, and is not acknowledged between', async (scene) => {

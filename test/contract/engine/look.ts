@@ -23,6 +23,24 @@ export function lookContract(test: EngineTest): void {
     assert.equal(await scene.engine.state(scene.queue('other'), 'later'), 'absent', 'in another queue')
   })
 
+  test('a message can be looked at while it waits, is delayed or under way, and no longer', async (scene) => {
+    const queue = scene.queue('default')
+    const published = scene.message('a')
+    await scene.engine.publish(published, { delayMs: 0, head: false })
+    await scene.publish('later', { delayMs: 60_000 })
+    const verdict = gate<Verdict>()
+    assert.deepEqual(await scene.engine.peek(queue, 'a'), published)
+    assert.equal((await scene.engine.peek(queue, 'later'))?.id, 'later')
+    assert.equal(await scene.engine.peek(queue, 'b'), null)
+    assert.equal(await scene.engine.peek(scene.queue('other'), 'a'), null)
+    const { seen } = await scene.watch(() => verdict.opened)
+    await eventually('the delivery', () => seen.ids.length === 1)
+    assert.equal((await scene.engine.peek(queue, 'a'))?.id, 'a')
+    verdict.open(ACK)
+    await eventually('the acknowledgement', () => seen.acknowledged.includes('a'))
+    assert.equal(await scene.engine.peek(queue, 'a'), null)
+  })
+
   test('a message put back is delayed', async (scene) => {
     await scene.publish('a')
     const { seen } = await scene.watch(async () => ({ verdict: 'putBack', delayMs: 60_000 }))
