@@ -48,6 +48,28 @@ class BadOverlap extends QueueOnce {
   run(): void {}
 }
 
+class Fetch extends QueueOnce {
+  readonly name = 'fetch'
+  override readonly autoretryFor = [TypeError, 'ECONNRESET']
+  override readonly retryBackoff = '2s'
+  override readonly maxRetries = Number.POSITIVE_INFINITY
+  override readonly timeLimit = 30
+  override readonly softTimeLimit = '20s'
+  override readonly acksLate = false
+  override readonly queue = 'web'
+  run(url: string): string {
+    if (url === '') this.retry({ eta: new Date(), cause: new Error('later') })
+    return url
+  }
+}
+
+class BadBackoff extends QueueOnce {
+  readonly name = 'bad.backoff'
+  // @ts-expect-error: a duration needs a unit.
+  override readonly retryBackoff = 'soon'
+  run(): void {}
+}
+
 export async function accepted(): Promise<void> {
   const app = new App('shop', { broker: 'memory:' })
   const refresh = app.register(RefreshFeed)
@@ -59,13 +81,23 @@ export async function accepted(): Promise<void> {
   ).get()
   app.register(Plain)
   app.register(BadOverlap)
+  const fetched: string = await (
+    await app.register(Fetch).applyAsync([''], { timeLimit: '5s', softTimeLimit: 4, resultExpires: '1h', priority: 0 })
+  ).get()
+  new App('routed', { routes: { 'mail.*': 'mail', fetch: { queue: 'web', priority: 3 } } })
+  new App('sharded', { routes: (task, [n]) => (task === 'shard' ? `s${String(n)}` : undefined) })
+  app.task(
+    'bounded',
+    { timeLimit: '5m', maxRetries: 1, defaults: { n: 1 }, ignoreResult: true },
+    (_: { n?: number }) => {},
+  )
   const ping = app.task('ping', { once: { keys: ['host'] } }, async (target: { host: string }) => {
     currentRequest().signal.throwIfAborted()
     return target.host
   })
   const host: string = await (await ping.delay({ host: 'a' })).get()
   app.addPeriodicTask('5m', refresh.s({ feedId: 7 }), { name: 'refresh-7', once: { overlap: 'defer' } })
-  void [value, day, host]
+  void [value, day, host, fetched]
 }
 
 export async function refused(): Promise<void> {
@@ -83,6 +115,14 @@ export async function refused(): Promise<void> {
   const text: string = await (await refresh.delay({ feedId: 7 })).get()
   // @ts-expect-error: a duration needs a unit.
   await refresh.applyAsync([{ feedId: 7 }], { countdown: 'soon' })
+  // @ts-expect-error: its back-off is no duration.
+  app.register(BadBackoff)
+  // @ts-expect-error: a call has no option 'timeLimt'.
+  await refresh.applyAsync([{ feedId: 7 }], { timeLimt: '5s' })
+  // @ts-expect-error: a function's task has no option 'timeLimt'.
+  app.task('late', { timeLimt: '5s' }, () => {})
+  // @ts-expect-error: a route has no 'queu'.
+  new App('x', { routes: { a: { queu: 'x' } } })
   // @ts-expect-error: 'hostname' is no argument.
   app.task('ping', { once: { keys: ['hostname'] } }, (target: { host: string }) => target.host)
   // @ts-expect-error: the app has no option 'brokr'.
