@@ -8,6 +8,10 @@ export interface Backend {
   openQueue(queue: string): Queue
   /** What a `Worker` is opened with, and how its connection is closed after it. */
   openConsumer(queues: number): ConsumerBackend
+  /** Remembers that a queue is used, where BullMQ has no list of them. */
+  note?(queue: string): Promise<void>
+  /** Queues of this app that were used. */
+  queues(): Promise<string[]>
   /** Waits, bounded, until the publishing connection can be used. @throws what the connection failed with */
   ready(): Promise<void>
   close(): Promise<void>
@@ -17,6 +21,8 @@ export interface ConsumerBackend {
   readonly options: Pick<WorkerOptions, 'connection' | 'prefix'>
   /** Undefined: BullMQ's default, Redis. */
   readonly factory: typeof createPostgresBackend | undefined
+  /** So many queues are consumed from now on. */
+  makeRoom?(queues: number): void
   /** Ends the wait for work that a forced close of the worker leaves behind. */
   endWait?(worker: Worker): void
   close(): Promise<void>

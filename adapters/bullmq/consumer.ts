@@ -2,10 +2,10 @@ import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import { DelayedError, type Job, WaitingError, Worker } from 'bullmq'
 import { UsageError } from '../../src/lock/error.js'
 import type { ConsumeOptions, Consumer, Verdict } from '../../src/task-base/engine.js'
-import { decodeMessage, type Message } from '../../src/task-base/message.js'
+import type { Message } from '../../src/task-base/message.js'
 import { type Backend, COMMAND_TIMEOUT_MS, type ConsumerBackend } from './backend.js'
 import { asBrokerError, within } from './failure.js'
-import type { JobData } from './job.js'
+import { type JobData, messageOf } from './job.js'
 import { Places } from './places.js'
 import { throttled } from './trouble.js'
 
@@ -52,27 +52,35 @@ class BullConsumer implements Consumer {
   readonly #options: ConsumeOptions
   readonly #trouble: (error: Error) => void
   readonly #places: Places
+  readonly #consuming: Consuming
   readonly #connection: ConsumerBackend
-  readonly #workers: readonly ParcelWorker[]
+  /** By queue. */
+  readonly #workers = new Map<string, ParcelWorker>()
+  /** Of queues that were cancelled: they finish what they have. */
+  readonly #leaving = new Set<ParcelWorker>()
+  #concurrency: number
   /** Aborted: the connections end, nothing more is told to the engine. */
   readonly #gone = new AbortController()
   #closed: Promise<void> | undefined
 
-  constructor({ server, backend, options }: Consuming) {
+  constructor(consuming: Consuming) {
+    const { server, backend, options } = consuming
+    this.#consuming = consuming
     this.#options = options
+    this.#concurrency = options.concurrency
     this.#trouble = throttled((error) => options.trouble(asBrokerError(server, error) as Error))
     this.#places = new Places(options.concurrency)
     this.#connection = backend.openConsumer(options.queues.length)
-    this.#workers = options.queues.map((queue) => this.#listen(backend.queueName(queue)))
+    for (const queue of options.queues) this.#workers.set(queue, this.#listen(queue))
   }
 
   async ready(): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.waitUntilReady()))
+    await this.#each((worker) => worker.waitUntilReady())
   }
 
   async pause(): Promise<void> {
     this.#places.close()
-    await Promise.all(this.#workers.map((worker) => worker.pause(true)))
+    await this.#each((worker) => worker.pause(true))
   }
 
   async resume(): Promise<void> {
@@ -80,16 +88,42 @@ class BullConsumer implements Consumer {
     this.#places.open()
     // BullMQ's loop that ends on its pause hears nothing from its last look to its end, which is within one turn.
     await turn()
-    if (!this.#places.closed) await Promise.all(this.#workers.map((worker) => worker.resume()))
+    if (!this.#places.closed) await this.#each(async (worker) => worker.resume())
   }
 
   async resize(concurrency: number): Promise<void> {
+    this.#concurrency = concurrency
     this.#places.resize(concurrency)
-    for (const worker of this.#workers) worker.concurrency = concurrency
+    for (const worker of this.#workers.values()) worker.concurrency = concurrency
     if (this.#closed || this.#places.closed) return
     // A loop that is full looks at its bound again when a job ends, or when it is resumed.
-    await Promise.all(this.#workers.map((worker) => worker.pause(true)))
+    await this.#each((worker) => worker.pause(true))
     if (!this.#places.closed) await this.resume()
+  }
+
+  async addQueue(queue: string): Promise<void> {
+    if (this.#closed || this.#workers.has(queue)) return
+    this.#connection.makeRoom?.(this.#workers.size + this.#leaving.size + 1)
+    const worker = this.#listen(queue)
+    this.#workers.set(queue, worker)
+    try {
+      await within(COMMAND_TIMEOUT_MS, worker.waitUntilReady())
+    } catch (error) {
+      await this.cancelQueue(queue)
+      throw asBrokerError(this.#consuming.server, error)
+    }
+    if (this.#places.closed) await worker.pause(true)
+  }
+
+  async cancelQueue(queue: string): Promise<void> {
+    const worker = this.#workers.get(queue)
+    if (!worker || this.#closed) return
+    this.#workers.delete(queue)
+    this.#leaving.add(worker)
+    await worker.pause(true)
+    // Nobody else is kept waiting for what it has taken; the consumer's own end waits for it.
+    const left = worker.close().catch(this.#trouble)
+    void left.then(() => !this.#closed && this.#leaving.delete(worker))
   }
 
   /** Told `now` while it finishes, it leaves what is under way. */
@@ -102,31 +136,43 @@ class BullConsumer implements Consumer {
   async #close(): Promise<void> {
     const { signal } = this.#gone
     this.#places.close()
-    const workers = Promise.all(this.#workers.map((worker) => worker.close(signal.aborted)))
-    if (signal.aborted) for (const worker of this.#workers) this.#connection.endWait?.(worker)
+    const all = [...this.#workers.values(), ...this.#leaving]
+    const workers = Promise.all(all.map((worker) => worker.close(signal.aborted)))
+    if (signal.aborted) for (const worker of all) this.#connection.endWait?.(worker)
     const left = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
     await (signal.aborted ? settledWithin(COMMAND_TIMEOUT_MS, workers) : Promise.race([workers, left]))
-    if (signal.aborted) for (const worker of this.#workers) await endRenewal(worker)
+    if (signal.aborted) for (const worker of all) await endRenewal(worker)
     await this.#connection.close()
   }
 
+  async #each(act: (worker: ParcelWorker) => Promise<unknown>): Promise<void> {
+    await Promise.all([...this.#workers.values()].map(act))
+  }
+
   #listen(queue: string): ParcelWorker {
-    const { concurrency, redeliverAfterMs, acknowledged } = this.#options
+    const { redeliverAfterMs, acknowledged } = this.#options
+    const { backend } = this.#consuming
     const settings = {
       ...this.#connection.options,
-      concurrency,
+      concurrency: this.#concurrency,
       lockDuration: redeliverAfterMs,
       stalledInterval: Math.max(250, Math.floor(redeliverAfterMs / 3)),
       maxStalledCount: NEVER,
       drainDelay: IDLE_LOOK_S,
       runRetryDelay: RETRY_MS,
     }
-    const process = (job: ParcelJob, token?: string): Promise<null> => this.#process(job, token)
+    const process = (job: ParcelJob, token?: string): Promise<null> =>
+      this.#leaving.has(worker) ? this.#giveBack(job, token) : this.#process(job, token)
     // Its type is of a Worker's backend on Redis, also where the factory makes the one on Postgres.
-    const worker: ParcelWorker = new Worker(queue, process, settings, this.#connection.factory as never)
+    const worker: ParcelWorker = new Worker(
+      backend.queueName(queue),
+      process,
+      settings,
+      this.#connection.factory as never,
+    )
     worker.on('error', this.#trouble)
     worker.on('completed', (job) => {
-      const message = messageOf(job)
+      const message = messageOf(job.data)
       if (!(message instanceof Error)) acknowledged(message)
     })
     // Should BullMQ ever give a job up by its own rules, it goes back: what ends a message is in the lock's record.
@@ -139,7 +185,7 @@ class BullConsumer implements Consumer {
 
   /** Ends in null, which acknowledges, or in BullMQ's mark for "moved already": anything else would fail the job. */
   async #process(job: ParcelJob, token: string | undefined): Promise<null> {
-    const message = messageOf(job)
+    const message = messageOf(job.data)
     if (message instanceof Error) return this.#leave(job, token, message)
     // A worker that waited for work when it was paused takes one more all the same.
     if (!(await this.#places.take(PLACE_PATIENCE_MS))) return this.#giveBack(job, token)
@@ -199,13 +245,4 @@ async function endRenewal(worker: ParcelWorker): Promise<void> {
 
 async function settledWithin(ms: number, promise: Promise<unknown>): Promise<void> {
   await within(ms, promise).catch(() => undefined)
-}
-
-function messageOf(job: ParcelJob): Message | Error {
-  try {
-    // Another program's job may carry anything.
-    return decodeMessage((job.data as JobData | null)?.body ?? '')
-  } catch (error) {
-    return error as Error
-  }
 }

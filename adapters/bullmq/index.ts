@@ -1,11 +1,11 @@
 import type { JobType, Queue } from 'bullmq'
 import type { EngineState } from '../../src/lock/lock-store.js'
 import type { ConsumeOptions, Consumer, Engine } from '../../src/task-base/engine.js'
-import { decodeMessage, type Message } from '../../src/task-base/message.js'
+import type { Message } from '../../src/task-base/message.js'
 import { type Backend, COMMAND_TIMEOUT_MS, JOB_OPTIONS } from './backend.js'
 import { startConsumer } from './consumer.js'
 import { asBrokerError, asOpeningError, within } from './failure.js'
-import { type JobData, jobData } from './job.js'
+import { type JobData, jobData, messageOf } from './job.js'
 import { jobId, jobName } from './names.js'
 import { type PostgresPlace, postgresBackend } from './postgres-backend.js'
 import { redisBackend } from './redis-backend.js'
@@ -56,6 +56,7 @@ class BullEngine implements Engine {
   readonly #server: string
   readonly #backend: Backend
   readonly #queues = new Map<string, Promise<Queue<JobData>>>()
+  readonly #noted = new Set<string>()
 
   constructor(server: string, backend: Backend) {
     this.#server = server
@@ -71,6 +72,7 @@ class BullEngine implements Engine {
       ...(priority === null ? {} : { priority }),
       ...(head && priority === null ? { lifo: true } : {}),
     }
+    this.#note(message.queue)
     return this.#ask(message.queue, async (queue) => {
       await queue.add(jobName(message), jobData(message), options)
     })
@@ -105,6 +107,19 @@ class BullEngine implements Engine {
       const of = (name: string): number => counts[name] ?? 0
       return { waiting: of('waiting') + of('prioritized'), delayed: of('delayed'), active: of('active') }
     })
+  }
+
+  delayed(queue: string, limit: number): Promise<readonly Message[]> {
+    return this.#ask(queue, async (each) => {
+      const jobs = await each.getJobs('delayed', 0, limit - 1, true)
+      // One that has gone meanwhile is no job any more.
+      const messages = jobs.map((job) => job && messageOf(job.data))
+      return messages.filter((message): message is Message => message !== undefined && !(message instanceof Error))
+    })
+  }
+
+  queues(): Promise<readonly string[]> {
+    return this.#bounded(() => this.#backend.queues())
   }
 
   async purge(queue: string, ended: (message: Message) => Promise<boolean>): Promise<void> {
@@ -145,13 +160,24 @@ class BullEngine implements Engine {
   }
 
   /** Bounded in time: a reply that does not come is reported as such. */
-  async #ask<T>(name: string, question: (queue: Queue<JobData>) => Promise<T>): Promise<T> {
+  #ask<T>(name: string, question: (queue: Queue<JobData>) => Promise<T>): Promise<T> {
+    return this.#bounded(() => this.#queue(name).then(question))
+  }
+
+  async #bounded<T>(ask: () => Promise<T>): Promise<T> {
     try {
       await this.#backend.ready()
-      return await within(COMMAND_TIMEOUT_MS, this.#queue(name).then(question))
+      return await within(COMMAND_TIMEOUT_MS, ask())
     } catch (error) {
       throw asBrokerError(this.#server, error)
     }
+  }
+
+  /** Beside the first publish to each queue, which does not wait for it. */
+  #note(queue: string): void {
+    if (this.#noted.has(queue) || !this.#backend.note) return
+    this.#noted.add(queue)
+    this.#bounded(async () => this.#backend.note?.(queue)).catch(() => this.#noted.delete(queue))
   }
 
   /** A queue that did not get ready stays so for ever: the next call opens it anew. */
@@ -174,11 +200,6 @@ class BullEngine implements Engine {
 
 /** What is no message of ours, or of a version that others know, is theirs to judge. */
 async function isEnded(data: JobData, ended: (message: Message) => Promise<boolean>): Promise<boolean> {
-  let message: Message
-  try {
-    message = decodeMessage(data.body)
-  } catch {
-    return false
-  }
-  return ended(message)
+  const message = messageOf(data)
+  return !(message instanceof Error) && ended(message)
 }

@@ -13,6 +13,8 @@ export interface PostgresPlace {
 }
 
 const SCHEMA = 'bullmq'
+/** Of a consumer, beside the one on which each of its queues is listened to. */
+const OTHER_CLIENTS = 4
 
 /** BullMQ on its native Postgres backend: one bounded pool publishes, one more a consumer. */
 export function postgresBackend(of: {
@@ -38,14 +40,27 @@ export function postgresBackend(of: {
     },
     openConsumer(queues) {
       // Each worker listens on a client of its own out of this pool.
-      const consuming = open(connection, { max: queues + 4 }, trouble)
+      const consuming = open(connection, { max: queues + OTHER_CLIENTS }, trouble)
       return {
         options: { connection: consuming as never },
         factory: createPostgresBackend,
+        makeRoom(more) {
+          consuming.options.max = Math.max(consuming.options.max, more + OTHER_CLIENTS)
+        },
         // Until the next delayed job is due that is a timer, of up to an hour.
         endWait: (worker) => void worker.backend.disconnectBlocking(false).catch(trouble),
         close: () => consuming.end(),
       }
+    },
+    async queues() {
+      const own = postgresQueue(app, '')
+      const { rows } = await publishing.query(
+        `select distinct queue from ${SCHEMA}.meta where left(queue, length($1)) = $1`,
+        [own],
+      )
+      const names = (rows as { queue: string }[]).map(({ queue }) => queue.slice(own.length))
+      // The others are of an app whose name begins as this one's does.
+      return names.filter((name) => !name.startsWith('.'))
     },
     async ready() {
       migrated ??= migrate(publishing).catch((error: unknown) => {

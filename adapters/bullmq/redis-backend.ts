@@ -33,6 +33,8 @@ export function redisBackend(of: {
         close: () => end(consuming),
       }
     },
+    note: async (queue) => void (await client.sadd(queuesName(prefix), queue)),
+    queues: () => client.smembers(queuesName(prefix)),
     async ready() {
       await ready(client, stood)
       stood = true
@@ -40,6 +42,11 @@ export function redisBackend(of: {
     },
     close: () => end(client),
   }
+}
+
+/** No queue can have this name. */
+function queuesName(prefix: string): string {
+  return `${prefix}:~queues`
 }
 
 function open(url: string, trouble: (error: Error) => void, options: object): Redis {

@@ -19,6 +19,7 @@ export class MemoryConsumer implements Consumer {
   readonly #options: ConsumeOptions
   readonly #underWay = new Map<Delivering, Promise<void>>()
   readonly #wake = (): void => this.#soon()
+  readonly #queues: Set<string>
   #concurrency: number
   #taking = true
   #closed = false
@@ -30,6 +31,7 @@ export class MemoryConsumer implements Consumer {
   constructor(broker: Broker, options: ConsumeOptions) {
     this.#broker = broker
     this.#options = options
+    this.#queues = new Set(options.queues)
     this.#concurrency = options.concurrency
     broker.listeners.add(this.#wake)
     this.#soon()
@@ -53,6 +55,15 @@ export class MemoryConsumer implements Consumer {
   async resize(concurrency: number): Promise<void> {
     this.#concurrency = concurrency
     if (this.#taking) this.#soon()
+  }
+
+  async addQueue(queue: string): Promise<void> {
+    this.#queues.add(queue)
+    if (this.#taking) this.#soon()
+  }
+
+  async cancelQueue(queue: string): Promise<void> {
+    this.#queues.delete(queue)
   }
 
   async close(how: 'finish' | 'now'): Promise<void> {
@@ -88,7 +99,7 @@ export class MemoryConsumer implements Consumer {
   }
 
   #take(): Delivering | undefined {
-    const { queues } = this.#options
+    const queues = [...this.#queues]
     for (let tried = 0; tried < queues.length; tried += 1) {
       const queue = queueOf(this.#broker, queues[this.#turn % queues.length] as string)
       this.#turn += 1
@@ -121,7 +132,7 @@ export class MemoryConsumer implements Consumer {
   #setTimer(): void {
     clearTimeout(this.#timer)
     if (!this.#taking || this.#underWay.size >= this.#concurrency) return
-    const due = this.#options.queues.flatMap((name) => queueOf(this.#broker, name).nextDueAt() ?? [])
+    const due = [...this.#queues].flatMap((name) => queueOf(this.#broker, name).nextDueAt() ?? [])
     if (due.length === 0) return
     const waitMs = Math.ceil(Math.min(...due) - performance.now())
     this.#timer = setTimeout(this.#wake, Math.min(Math.max(1, waitMs), LONGEST_TIMER_MS))

@@ -26,6 +26,8 @@ export function openEngine({ server, app }: { server: MemoryServer; app: string 
       return consumer
     },
     counts: async (queue) => queueOf(broker, queue).counts(),
+    delayed: async (queue, limit) => queueOf(broker, queue).delayed(limit).map(decodeMessage),
+    queues: async () => [...broker.queues.keys()],
     purge: async (name, ended) => {
       const queue = queueOf(broker, name)
       for (const { id, text } of queue.idle()) if (await ended(decodeMessage(text))) queue.remove(id)

@@ -82,6 +82,13 @@ export class MemoryQueue {
     return this.#entries.get(id)?.text
   }
 
+  /** Texts of those that wait for their time, the next due first. */
+  delayed(limit: number): string[] {
+    this.#wake()
+    const entries = this.#sleeping.filter(({ state }) => state === 'delayed')
+    return entries.slice(0, limit).map(({ text }) => text)
+  }
+
   counts(): { waiting: number; delayed: number; active: number } {
     this.#wake()
     const counts = { waiting: 0, delayed: 0, active: 0 }

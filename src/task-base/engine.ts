@@ -34,6 +34,10 @@ export interface Consumer {
   pause(): Promise<void>
   /** Takes messages again after a pause. Without effect once closed. */
   resume(): Promise<void>
+  /** Takes from one queue more; without effect for one that it has, and once closed. @throws BrokerUnavailable */
+  addQueue(queue: string): Promise<void>
+  /** Takes nothing more from a queue; deliveries under way go on, and are waited for by `close`. It may be the last one. */
+  cancelQueue(queue: string): Promise<void>
   /** Another `concurrency`, from 1. Deliveries beyond a smaller one go on. */
   resize(concurrency: number): Promise<void>
   /** `finish` waits for deliveries under way; `now` leaves them to be delivered again elsewhere. */
@@ -58,6 +62,10 @@ export interface Engine {
   consume(options: ConsumeOptions): Promise<Consumer>
   /** Waiting, delayed and active messages of a queue. */
   counts(queue: string): Promise<{ readonly waiting: number; readonly delayed: number; readonly active: number }>
+  /** The first `limit` messages of a queue that wait for their time, the next due first. */
+  delayed(queue: string, limit: number): Promise<readonly Message[]>
+  /** Queues of this app that something was published to, maybe long ago; in no order. */
+  queues(): Promise<readonly string[]>
   /**
    * Shows each message that waits or is delayed by now to `ended`, some at a time, and removes those it answers true for.
    * One that somebody has in hand by then stays. What nobody can read is passed over.

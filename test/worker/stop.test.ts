@@ -34,6 +34,8 @@ describe('the stop of a worker', function () {
       pause: async () => {},
       resume: async () => {},
       resize: async () => {},
+      addQueue: async () => {},
+      cancelQueue: async () => {},
       close: (how) => {
         told.push(how)
         return how === 'now' ? Promise.resolve() : new Promise(() => {})

@@ -145,6 +145,77 @@ export function consumeContract(test: EngineTest): void {
     assert.deepEqual([seen.ids.length, next.seen.ids], [4, ['e']])
   })
 
+  test('a consumer takes from a queue more, and nothing more from one that it left', async (scene) => {
+    const other = scene.queue('other')
+    await scene.publish('early', { queue: other })
+    const { consumer, seen } = await scene.watch()
+    await consumer.addQueue(other)
+    await consumer.addQueue(other)
+    await eventually('what waited there', () => seen.acknowledged.includes('early'))
+    await scene.publish('a')
+    await eventually('the first queue', () => seen.acknowledged.includes('a'))
+    await consumer.cancelQueue(other)
+    await consumer.cancelQueue(scene.queue('never-used'))
+    await scene.publish('late', { queue: other })
+    await scene.publish('b')
+    await eventually('the first queue again', () => seen.acknowledged.includes('b'))
+    await consumer.cancelQueue(scene.queue('default'))
+    const next = await scene.watch(undefined, { queues: [other] })
+    await eventually('another consumer', () => next.seen.acknowledged.includes('late'))
+    await consumer.addQueue(scene.queue('default'))
+    await scene.publish('c')
+    await eventually('the first queue, added again', () => seen.acknowledged.includes('c'))
+    assert.deepEqual([seen.ids, next.seen.ids], [['early', 'a', 'b', 'c'], ['late']])
+  })
+
+  test('[P11] what was taken of a queue that is left is finished, and waited for at the end', async (scene) => {
+    const doors = [gate<void>(), gate<void>()] as const
+    const other = scene.queue('other')
+    const { consumer, seen } = await scene.watch(
+      async ({ message }) => doors[message.id === 'a' ? 0 : 1].opened.then(() => ACK),
+      { queues: [scene.queue('default'), other], concurrency: 2 },
+    )
+    await scene.publish('a', { queue: other })
+    await eventually('the first delivery', () => seen.ids.length === 1)
+    await consumer.cancelQueue(other)
+    await scene.publish('b', { queue: other })
+    doors[0].open()
+    await eventually('the acknowledgement', () => seen.acknowledged.includes('a'))
+    await consumer.addQueue(other)
+    await eventually('the second delivery', () => seen.ids.length === 2)
+    await consumer.cancelQueue(other)
+    let closed = false
+    const closing = consumer.close('finish').then(() => {
+      closed = true
+    })
+    await scene.publish('c')
+    await consumer.addQueue(other)
+    assert.equal(closed, false)
+    doors[1].open()
+    await closing
+    assert.deepEqual(
+      [seen.ids, seen.acknowledged],
+      [
+        ['a', 'b'],
+        ['a', 'b'],
+      ],
+    )
+  })
+
+  test('a consumer that is paused takes nothing from a queue that it is given, until it is resumed', async (scene) => {
+    const other = scene.queue('other')
+    const { consumer, seen } = await scene.watch()
+    await consumer.pause()
+    await scene.publish('a', { queue: other })
+    await consumer.addQueue(other)
+    const next = await scene.watch()
+    await scene.publish('b')
+    await eventually('another consumer', () => next.seen.acknowledged.includes('b'))
+    assert.deepEqual(seen.ids, [])
+    await consumer.resume()
+    await eventually('the queue', () => seen.acknowledged.includes('a'))
+  })
+
   test('a message whose delivery rejects is put back, and others go on', async (scene) => {
     await scene.publish('a')
     await scene.publish('b')

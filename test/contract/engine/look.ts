@@ -96,6 +96,38 @@ export function lookContract(test: EngineTest): void {
     await eventually('the acknowledgement', () => seen.acknowledged.length === 1)
   })
 
+  test('what waits for its time is shown, the next due first', async (scene) => {
+    const queue = scene.queue('default')
+    assert.deepEqual(await scene.engine.delayed(queue, 10), [])
+    await scene.publish('now')
+    await scene.publish('last', { delayMs: 90_000 })
+    const first = scene.message('first', { args: [{ text: 'ü \u0000 "x"' }] })
+    await scene.publish('first', { ...first, delayMs: 30_000 })
+    await scene.publish('second', { delayMs: 60_000 })
+    const delayed = await (await scene.another()).delayed(queue, 10)
+    assert.deepEqual(
+      delayed.map(({ id }) => id),
+      ['first', 'second', 'last'],
+    )
+    assert.deepEqual(delayed[0], first)
+    assert.deepEqual(
+      (await scene.engine.delayed(queue, 2)).map(({ id }) => id),
+      ['first', 'second'],
+    )
+  })
+
+  test('queues that something was published to are known to all', async (scene) => {
+    const [queue, other] = [scene.queue('default'), scene.queue('other')]
+    await scene.publish('a')
+    await scene.publish('b', { queue: other })
+    const engine = await scene.another()
+    await eventually('both queues', async () => {
+      const queues = await engine.queues()
+      return queues.includes(queue) && queues.includes(other)
+    })
+    assert.ok(!(await engine.queues()).includes(scene.queue('never-used')))
+  })
+
   test('destroy removes the named queues with all they hold, and no other', async (scene) => {
     const queue = scene.queue('default')
     const other = scene.queue('other')
