@@ -13,8 +13,10 @@ export type { LockStore } from './lock/lock-store.js'
 export type { Overlap } from './lock/overlap.js'
 export { App, type PeriodicOptions, type Signature, type TaskHandle } from './task-base/app.js'
 export type { AppOptions } from './task-base/app-options.js'
+export type { AskOptions, Replies } from './task-base/ask-workers.js'
 export type { CallOptions } from './task-base/call.js'
 export type { CallTerms } from './task-base/call-term.js'
+export type { Control, Inspect } from './task-base/control.js'
 export type { Totals } from './task-base/counters.js'
 export type { DeadLetterDetail, DeadLetterInfo, DeadLetters, Requeued } from './task-base/dead-letters.js'
 export type { DirectAnswer } from './task-base/direct.js'
@@ -47,3 +49,11 @@ export type { Route, Routes } from './task-base/route.js'
 export type { Schedule } from './task-base/schedule.js'
 export type { Shared, SharedOptions } from './task-base/shared.js'
 export { currentRequest, type Lock, QueueOnce, type RetryOptions, Task, type TaskRequest } from './task-base/task.js'
+export type {
+  ActiveRun,
+  Inspection,
+  LogLevel,
+  ReservedMessage,
+  ScheduledMessage,
+  WorkerStats,
+} from './task-base/worker-command.js'

@@ -1,7 +1,7 @@
 import type { JobType, Queue } from 'bullmq'
 import type { EngineState } from '../../src/lock/lock-store.js'
 import type { ConsumeOptions, Consumer, Engine } from '../../src/task-base/engine.js'
-import type { Message } from '../../src/task-base/message.js'
+import { decodeMessage, type Message } from '../../src/task-base/message.js'
 import { type Backend, COMMAND_TIMEOUT_MS, JOB_OPTIONS } from './backend.js'
 import { startConsumer } from './consumer.js'
 import { asBrokerError, asOpeningError, within } from './failure.js'

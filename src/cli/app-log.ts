@@ -26,6 +26,7 @@ export function logApp(app: App, log: Log): void {
     log.info(`worker ${worker} takes messages again, after ${formatDuration(ms)}: its children start`),
   )
   app.on('worker:resized', ({ worker, size }) => log.info(`worker ${worker} runs up to ${size} at once`))
+  app.on('worker:told', ({ worker, command, from }) => log.info(`worker ${worker} is told by ${from}: ${command}`))
   app.on('run:lost', (run) => log.error(`${name(run)} lost its lock (${run.reason}) and is stopped`, run))
   app.on('run:putBack', (run) => log.info(putBackText(run), run))
   app.on('run:duplicate', (run) => log.info(`${name(run)} came again after its end (${run.outcome}): not run`, run))

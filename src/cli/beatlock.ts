@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 import { addBeatCommand } from './beat.js'
 import { addCallCommand } from './call.js'
+import { addControlCommands } from './control.js'
 import { addDeadCommands } from './dead.js'
+import { addInspectCommand } from './inspect.js'
 import { addLocksCommands } from './locks-commands.js'
 import { addMultiCommand } from './multi.js'
 import { createProgram, main } from './program.js'
@@ -24,4 +26,6 @@ addRevokeCommand(program)
 addPurgeCommand(program)
 addDeadCommands(program)
 addStatusCommand(program)
+addInspectCommand(program)
+addControlCommands(program)
 await main(program)

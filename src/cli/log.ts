@@ -1,6 +1,6 @@
 import { pino } from 'pino'
 import { printable } from '../lock/printable.js'
-import type { LogLevel } from './program.js'
+import type { LogLevel } from '../task-base/worker-command.js'
 
 /** What a line is about, besides its text. */
 export interface LogFields {
@@ -14,6 +14,8 @@ export interface Log {
   info(text: string, fields?: LogFields): void
   warn(text: string, fields?: LogFields): void
   error(text: string, fields?: LogFields): void
+  /** From now on lines of this level and above. */
+  setLevel(level: LogLevel): void
 }
 
 interface Line {
@@ -29,10 +31,13 @@ export function openLog(level: LogLevel): Log {
   const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime }
   const logger = pino(options, { write: (json: string) => void process.stdout.write(logLine(JSON.parse(json))) })
   const at = (of: LogLevel) => (text: string, fields?: LogFields) => {
-    const stack = level === 'debug' ? fields?.error?.stack : undefined
+    const stack = logger.level === 'debug' ? fields?.error?.stack : undefined
     logger[of]({ key: fields?.key, stack }, text)
   }
-  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+  const setLevel = (to: LogLevel): void => {
+    logger.level = to
+  }
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), setLevel }
 }
 
 /** `2026-11-21T06:00:00.000Z INFO  ran feeds.refresh feedId=7 [01HX…] in 43 ms key=feeds.refresh:…`. Pure. */

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { UsageError } from '../lock/error.js'
 import { suggest } from '../lock/suggest.js'
 import { packageVersion } from '../lock/version.js'
+import { LOG_LEVELS, type LogLevel } from '../task-base/worker-command.js'
 import { EXIT, type ExitCode, exitCodeOf, sentenceOf } from './exit.js'
 import { endWithReader, say } from './print.js'
 
@@ -16,9 +17,6 @@ export interface GlobalFlags {
   readonly store?: string
   readonly logLevel: LogLevel
 }
-
-const LEVELS = ['debug', 'info', 'warn', 'error'] as const
-export type LogLevel = (typeof LEVELS)[number]
 
 const EXIT_CODES =
   '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing matched (KEY, ID, NAME), 69 server unreachable.'
@@ -38,7 +36,7 @@ export function createProgram(name: string, description: string): Command {
       .option('--locks <url>', "server of the locks, if it is not the broker's (or BEATLOCK_LOCKS)")
       .option(
         '-l, --log-level <level>',
-        `${LEVELS.join(', ')}; debug also shows where errors came from`,
+        `${LOG_LEVELS.join(', ')}; debug also shows where errors came from`,
         readLevel,
         'info',
       )
@@ -91,7 +89,7 @@ export async function endWith(run: () => Promise<ExitCode | undefined>, level: (
 }
 
 function readLevel(level: string): LogLevel {
-  const known = LEVELS.find((each) => each === level)
+  const known = LOG_LEVELS.find((each) => each === level)
   if (known) return known
-  throw new UsageError(`-l must be ${LEVELS.join(', ')}, got '${level}'${suggest(level, LEVELS) || '.'}`)
+  throw new UsageError(`-l must be ${LOG_LEVELS.join(', ')}, got '${level}'${suggest(level, LOG_LEVELS) || '.'}`)
 }

@@ -3,7 +3,7 @@ import { UsageError } from '../lock/error.js'
 import { packageVersion } from '../lock/version.js'
 import type { App } from '../task-base/app.js'
 import { type OnStep, START_STEPS } from '../worker/start-step.js'
-import { type RunningWorker, startWorker, type WorkerInfo } from '../worker/worker.js'
+import { type RunningWorker, startWorker, type WorkerInfo, type WorkerOptions } from '../worker/worker.js'
 import { logApp } from './app-log.js'
 import { BeatChild } from './beat-child.js'
 import type { ExitCode } from './exit.js'
@@ -48,7 +48,7 @@ async function refuseBadBeat(app: App, flags: GlobalFlags): Promise<void> {
 
 async function start({ app, module, flags, choice, log, runs }: Start): Promise<Running> {
   const { beat: withBeat, ...options } = choice
-  const worker = await startWorker({ app, module, ...options, onStep: tellStep(log) })
+  const worker = await startWorker({ app, module, ...options, onStep: tellStep(log), steering: steeringOf(log) })
   tellWorker(worker.info, { app: app.name, log })
   tellStarter()
   const outage = new Outage({ log, probe: probeOf(app) })
@@ -81,6 +81,14 @@ async function stop({ worker, beat, outage, quiet }: Parts, how: 'warm' | 'cold'
 /** Who started it in the background waits for this (`multi`), and may be gone by now. */
 function tellStarter(): void {
   if (process.connected) process.send?.({ say: 'ready' }, () => process.connected && process.disconnect?.())
+}
+
+/** A command to shut down goes the way of the signal. */
+function steeringOf(log: Log): NonNullable<WorkerOptions['steering']> {
+  return {
+    shutdown: () => void process.emit('SIGTERM', 'SIGTERM'),
+    logLevel: (level) => log.setLevel(level),
+  }
 }
 
 function tellStep(log: Log): OnStep {

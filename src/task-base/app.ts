@@ -10,6 +10,7 @@ import { buildMessage, type CallOptions, type CallTarget } from './call.js'
 import { callerAnswer, tellCall } from './call-answer.js'
 import { NO_TERMS } from './call-term.js'
 import { type Caller, type Connection, openConnection } from './connection.js'
+import { Control } from './control.js'
 import { Counters, type Totals, totalsOf } from './counters.js'
 import { DeadLetters } from './dead-letters.js'
 import { DirectUse } from './direct.js'
@@ -72,6 +73,8 @@ export class App {
   readonly locks: Locks
   /** Messages that were given up: listed, shown, queued again, discarded. */
   readonly deadLetters: DeadLetters
+  /** Asks and steers this app's workers. */
+  readonly control: Control
   /** Counters and flags that all processes of this app share. */
   readonly shared: Shared
   /** @internal */
@@ -99,6 +102,7 @@ export class App {
       leaseMs: this.settings.leaseMs,
     })
     this.locks = new Locks(() => this.connection(), this.#direct)
+    this.control = new Control(() => this.connection())
     this.deadLetters = new DeadLetters(
       () => this.connection(),
       (message) => this.publish(message),
@@ -226,7 +230,9 @@ export class App {
   /** @internal The app's servers, connected once. A failed attempt is not kept. */
   connection(): Promise<Connection> {
     if (this.#overrides.caller)
-      throw new UsageError('locks are looked at from the worker or a command, not from inside a task on memory:.')
+      throw new UsageError(
+        'locks and workers are looked at from the worker or a command, not from inside a task on memory:.',
+      )
     this.#connection ??= this.#remembered(this.#connect())
     return this.#connection
   }

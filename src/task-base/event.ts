@@ -90,6 +90,8 @@ export interface AppEvents {
   readonly 'worker:resumed': { readonly worker: string; readonly ms: number }
   /** A worker runs so many bodies at once from now on. */
   readonly 'worker:resized': { readonly worker: string; readonly size: number }
+  /** Somebody steers a worker: what it is told, and by whom. */
+  readonly 'worker:told': { readonly worker: string; readonly command: string; readonly from: string }
   /** Trouble that is retried: a server that does not answer, a lost connection. */
   readonly trouble: { readonly where: string; readonly error: Error }
 }

@@ -4,21 +4,25 @@ import type { WorkerRow } from '../lock/lock-store.js'
 import { lockDelayMs } from '../lock/trust.js'
 import type { App } from '../task-base/app.js'
 import type { Connection } from '../task-base/connection.js'
-import { differingGuards } from '../task-base/differing-guard.js'
 import type { Consumer } from '../task-base/engine.js'
 import { publishPromotion, type Sweeper, startSweeper } from '../task-base/sweeper.js'
 import { answerCaller } from './caller-line.js'
 import { type Capacity, capacityOf } from './capacity.js'
 import { deliverTo, keysOf } from './deliver.js'
+import { joinFleet } from './fleet.js'
+import type { LookOut } from './look-out.js'
 import { followLosses } from './loss.js'
+import type { Steering } from './obey.js'
 import type { Pool } from './pool.js'
 import { PreforkPool } from './prefork-pool.js'
-import { rowOf } from './row.js'
+import { ownRow, rowOf } from './row.js'
 import { followServing } from './serving.js'
 import { SoloPool } from './solo-pool.js'
 import { type OnStep, takeSteps } from './start-step.js'
 import { endConsumer, everyStep } from './stop.js'
 import type { TaskRunnerSpec } from './task-runner.js'
+import { tellGuards } from './tell-guards.js'
+import { UnderWay } from './under-way.js'
 
 export interface WorkerOptions {
   /** Loaded by `loadApp`, with its overrides. */
@@ -34,6 +38,8 @@ export interface WorkerOptions {
   readonly softTimeLimitMs: number | null
   readonly timeLimitMs: number | null
   readonly onStep?: OnStep
+  /** What commands may have this process do; undefined: they are refused it. */
+  readonly steering?: Steering
 }
 
 export interface WorkerInfo {
@@ -73,8 +79,9 @@ interface Parts {
   readonly serving: { stop(): void }
   readonly capacity: Capacity
   readonly cold: AbortController
-  /** Deliveries, from the message to the end that is written down. */
-  readonly underWay: { count: number }
+  readonly underWay: UnderWay
+  readonly stopping: AbortController
+  readonly member: LookOut
 }
 
 /**
@@ -90,8 +97,10 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     undo.push(() => app.close())
     const barrier = await take('barrier', () => connection.servers.openBarrier(options.name))
     if (barrier) undo.push(() => barrier.close())
-    const row = rowOf(options)
-    const keeper = await take('keeper', () => openKeeper(options, connection, row))
+    const first = rowOf(options)
+    // Before others see it: what it is asked from then on is for this worker.
+    const since = await connection.store.now()
+    const keeper = await take('keeper', () => openKeeper(options, connection, first))
     undo.push(() => keeper.close())
     // A run that is told to stop hears of it at once; without the notice, from its next renewal.
     const deafen = connection.store.listen(`worker:${options.name}`, keeper.renewNow)
@@ -99,37 +108,31 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     const pool = openPool(options, connection, keeper)
     undo.push(() => pool.close('now'))
     await take('children', () => pool.start())
-    await take('definitions', () => tellGuards(options, connection, row))
+    await take('definitions', () => tellGuards(app, connection.store, first))
     const cold = new AbortController()
-    const underWay = { count: 0 }
+    const underWay = new UnderWay(connection.now)
     const sweeper = await take('sweeper', () => startSweeper(connection.sweep))
     undo.push(() => sweeper.close())
     const parts = { options, connection, barrier, keeper, pool, cold, underWay }
     const consumer = await take('consumer', () => consume(parts))
     const serving = followServing({ pool, consumer, events: app.events, worker: options.name })
+    const row = ownRow(first, keeper.updateWorker)
     const capacity = capacityOf({
       pool,
       consumer,
       resized(size) {
-        keeper.updateWorker({ ...row, concurrency: size })
+        row.change({ concurrency: size })
         app.events.emit('worker:resized', { worker: options.name, size })
       },
     })
-    return running({ ...parts, sweeper, consumer, serving, capacity })
+    const stopping = new AbortController()
+    const served = { ...parts, consumer, capacity }
+    const { name, pool: kind, steering } = options
+    const member = joinFleet({ ...served, app, name, kind, steering, row, stopping: stopping.signal, since })
+    return running({ ...served, sweeper, serving, stopping, member })
   } catch (error) {
     for (const step of undo.reverse()) await step().catch(() => undefined)
     throw error
-  }
-}
-
-/** Publishers without the code go by what is told here; who tells otherwise is named once. */
-async function tellGuards(options: WorkerOptions, { store }: Connection, own: WorkerRow): Promise<void> {
-  const { app, name } = options
-  await store.define(app.guardDefinitions())
-  const now = await store.now()
-  const others = (await store.workers({ allApps: false })).filter((row) => row.name !== name)
-  for (const { task, workers } of differingGuards([...others, { ...own, seenAt: now }], now)) {
-    if (workers.includes(name)) app.events.emit('guard:differs', { task, workers })
   }
 }
 
@@ -159,8 +162,10 @@ function openPool(options: WorkerOptions, connection: Connection, keeper: Keeper
   })
 }
 
-function consume(parts: Omit<Parts, 'sweeper' | 'consumer' | 'serving' | 'capacity'>): Promise<Consumer> {
-  const { options, connection, barrier, keeper, pool } = parts
+type Consuming = Pick<Parts, 'options' | 'connection' | 'barrier' | 'keeper' | 'pool' | 'cold' | 'underWay'>
+
+function consume(parts: Consuming): Promise<Consumer> {
+  const { options, connection, barrier, keeper, pool, underWay } = parts
   const { app, name } = options
   const { leaseMs } = app.settings
   const losses = followLosses({
@@ -183,7 +188,7 @@ function consume(parts: Omit<Parts, 'sweeper' | 'consumer' | 'serving' | 'capaci
         losses.forget(runId)
         keeper.drop(runId)
       },
-      run: (body) => pool.run(body),
+      run: (body) => underWay.run(body, (each) => pool.run(each)),
       promote: (promotion) => publishPromotion(connection.sweep, promotion),
       now: connection.now,
       events: app.events,
@@ -197,14 +202,7 @@ function consume(parts: Omit<Parts, 'sweeper' | 'consumer' | 'serving' | 'capaci
     queues: options.queues,
     concurrency: options.pool === 'solo' ? 1 : options.concurrency,
     redeliverAfterMs: leaseMs,
-    async deliver({ message }) {
-      parts.underWay.count += 1
-      try {
-        return await deliver(message)
-      } finally {
-        parts.underWay.count -= 1
-      }
-    },
+    deliver: ({ message }) => underWay.delivery(message, () => deliver(message)),
     acknowledged(message) {
       const { id: messageId, round } = message
       for (const key of keysOf(app.tasks, message)) keeper.acked({ key, messageId, round })
@@ -228,6 +226,7 @@ function running(parts: Parts): RunningWorker {
     failed: keeper.failed,
     stop(how) {
       parts.serving.stop()
+      parts.stopping.abort()
       if (how === 'cold') {
         parts.cold.abort()
         void pool.close('now')
@@ -248,6 +247,7 @@ async function stop(parts: Parts): Promise<void> {
       () => endConsumer({ consumer, busy: () => parts.underWay.count > 0, cold: cold.signal }),
       () => sweeper.close(),
       () => pool.close(cold.signal.aborted ? 'now' : 'finish'),
+      () => parts.member.close(),
       () => keeper.close(),
       () => barrier?.close(),
       () => connection.store.leave(options.name).catch(() => undefined),

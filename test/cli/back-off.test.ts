@@ -6,7 +6,7 @@ import { StoreUnavailable, UsageError } from '../../src/lock/error.js'
 function recorded(): { log: Log; lines: string[] } {
   const lines: string[] = []
   const write = (text: string) => void lines.push(text)
-  return { log: { debug: write, info: write, warn: write, error: write }, lines }
+  return { log: { debug: write, info: write, warn: write, error: write, setLevel: write }, lines }
 }
 
 describe('trying again while a server is away', () => {

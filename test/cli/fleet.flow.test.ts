@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { App } from '../../src/index.js'
+import { type RedisServer, startRedis } from '../support/redis-server.js'
+import { until } from '../support/until.js'
+import { type Command, type Ended, fixture, runCommand, startCommand } from './command.js'
+
+describe('a fleet of two workers', function () {
+  this.timeout(60_000)
+  let server: RedisServer
+  let w1: Command
+  let w2: Command
+  let app: App
+  const start = (name: string): Command =>
+    startCommand(['-A', fixture('shop'), '--broker', server.url, 'worker', '-c', '1', '-n', name])
+  const run = (...args: string[]): Promise<Ended> => runCommand(['--app', 'shop', '--broker', server.url, ...args])
+  before(async () => {
+    server = await startRedis()
+    app = new App('shop', { broker: server.url })
+    w1 = start('w1@here')
+    w2 = start('w2@here')
+    await Promise.all([w1.saw('tasks fails'), w2.saw('tasks fails')])
+  })
+  after(async () => {
+    await app.close()
+    for (const { child, ended } of [w1, w2]) {
+      child.kill('SIGKILL')
+      await ended
+    }
+    await server.stop()
+  })
+
+  it('answers questions, all of it or those that are named', async () => {
+    const [all, named] = await Promise.all([
+      runCommand(['--broker', server.url, 'inspect', 'registered']),
+      run('inspect', 'stats', '--destination', 'w2', '--json'),
+    ])
+    assert.equal(all.code, 0)
+    assert.match(all.stdout, /WORKER +APP +TASK\nw1@here +shop +fails\nw1@here +shop +feeds\.refresh\nw2@here +shop/)
+    const [stats, ...others] = JSON.parse(named.stdout)
+    assert.deepEqual([named.code, others.length, stats.worker, stats.answer.pid], [0, 0, 'w2@here', w2.child.pid])
+  })
+
+  it('tells who did not answer, and that nobody did', async () => {
+    process.kill(w2.child.pid as number, 'SIGSTOP')
+    try {
+      const [some, none] = await Promise.all([
+        run('inspect', 'ping', '--timeout', '2s'),
+        run('control', 'add-queue', 'x', '--timeout', '500ms', '--destination', 'w2,w3', '--json'),
+      ])
+      assert.deepEqual([some.code, some.stdout], [1, 'WORKER   ANSWER\nw1@here  pong\n'])
+      assert.match(some.stderr, /no answer from w2@here\.\n/)
+      assert.equal(none.code, 69)
+      const told = JSON.parse(none.stdout) as { worker: string; outcome: string }[]
+      assert.deepEqual(
+        told.map(({ worker, outcome }) => `${worker} ${outcome}`),
+        ['w2@here silent', 'w3 silent'],
+      )
+      assert.match(none.stderr, /no answer from w2@here, w3 \(it may have obeyed all the same\)\.\n/)
+    } finally {
+      process.kill(w2.child.pid as number, 'SIGCONT')
+    }
+    const { answers } = await app.control.inspect({ destination: ['w2'] }).stats()
+    assert.deepEqual(answers['w2@here']?.queues, ['default'], 'nobody begins what was taken back')
+  })
+
+  it('is steered while it runs, and logs by whom', async () => {
+    const grown = await run('control', 'grow', '1', '--destination', 'w1')
+    assert.deepEqual([grown.code, grown.stdout], [0, 'w1@here runs up to 2 at once\n'])
+    await w1.saw(/worker w1@here is told by \S+@\S+: grow\n/)
+    const shrunk = await app.control.shrink(2)
+    assert.match(shrunk.failed['w1@here'] ?? '', /it runs 2 at once: at least one must stay/)
+    assert.deepEqual((await app.control.logLevel('error', { destination: ['w2'] })).answers, {
+      'w2@here': { level: 'error' },
+    })
+    const { answers } = await app.control.addQueue('reports', { by: 'anna\u202e' })
+    assert.deepEqual(answers['w2@here'], { queues: ['default', 'reports'] })
+    await w1.saw('worker w1@here is told by anna\\u{202e}: addQueue\n')
+    assert.ok(!w2.output.stdout.includes('told by anna'), 'only errors are logged')
+    await app.control.logLevel('info', { destination: ['w2'] })
+  })
+
+  it('refuses what is no command, and asks for the app', async () => {
+    const bad = [
+      [run('inspect', 'activ', '--timeout', '1s'), /inspect takes active, .*, got 'activ'; did you mean "active"\?/],
+      [run('control', 'grow', 'two'), /grow takes a whole number of processes, such as 2, got 'two'/],
+      [run('control', 'log-level', 'loud'), /logLevel must be debug, info, warn, error, got 'loud'/],
+      [run('inspect', 'ping', '--destination', 'w1,,w2'), /--destination must be names/],
+      [runCommand(['--broker', server.url, 'control', 'shutdown']), /control needs the app/],
+    ] as const
+    for (const [ended, why] of bad) {
+      const { code, stderr } = await ended
+      assert.equal(code, 2)
+      assert.match(stderr, why)
+    }
+  })
+
+  it('[P22] is told to stop, says what it waits for, and stops warm', async () => {
+    const call = await app.sendTask('feeds.refresh', [1, 3_000])
+    const inspect = () => app.control.inspect().active()
+    const busy = await until(
+      async () => Object.entries((await inspect()).answers).find(([, runs]) => runs.some(({ id }) => id === call.id)),
+      { what: 'a run' },
+    )
+    const [name] = busy
+    const told = await app.control.shutdown({ destination: [name] })
+    assert.deepEqual(told.answers, { [name]: { running: 1 } })
+    const { code, stdout } = await (name === 'w1@here' ? w1 : w2).ended
+    assert.equal(code, 0)
+    assert.match(
+      stdout,
+      /is told by app\.control: shutdown\n.*worker is stopping: it waits for 1 run .*ran feeds\.refresh/s,
+    )
+    assert.equal(await call.state(), 'SUCCESS')
+    const { silent } = await app.control.ping({ destination: ['w1', 'w2'] })
+    assert.deepEqual(silent, [name.replace('@here', '')], 'it has left')
+  })
+})
