@@ -76,7 +76,8 @@ export abstract class Task implements CallTerms, RetryFields {
   /**
    * False: a message starts once at most, as if it were acknowledged before its body begins. When its process dies it is
    * not run again but failed (`MAX_DELIVERIES`), its key freed at once and the message kept as a dead letter. Retries that
-   * the task asks for are new starts. Default true: it is delivered again, up to three starts.
+   * the task asks for are new starts, and so is what follows when an operator clears its hold. Default true: it is
+   * delivered again, up to three starts.
    */
   declare readonly acksLate?: boolean
   /** Errors after which the task runs again by itself, as if it had called `retry`. Default none. */

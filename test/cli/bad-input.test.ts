@@ -48,6 +48,13 @@ const CASES: readonly [what: string, args: readonly string[], sentence: RegExp][
   ['a broker URL of a command', ['--broker', 'redsi://db', 'locks', 'list'], /'redsi:\/\/db' is no server URL/],
   ['a duration', ['locks', 'list', '--older-than', '5 min'], /`--older-than` to be a duration.*got `5 min`/],
   ['a duration of a call', [...SHOP, 'call', 'fails', '--countdown', '30'], /countdown.*write '30s'/],
+  [
+    'limits of a worker in the wrong order',
+    [...SHOP, 'worker', '--soft-time-limit', '10s', '--time-limit', '5s'],
+    /worker: a softTimeLimit of 10000 ms is never reached before the timeLimit of 5000 ms/,
+  ],
+  ['a limit of a call', [...SHOP, 'call', 'fails', '--time-limit', '5'], /call of 'fails': timeLimit.*write '5s'/],
+  ['a priority of a call', [...SHOP, 'call', 'fails', '--priority', 'high'], /priority must be a whole number from 0/],
   ['a payload that JSON would change', [...SHOP, 'call', 'feeds.refresh', '--args', '[-0]'], /args\[0\] is -0/],
   [
     'arguments that are no JSON',
