@@ -14,6 +14,7 @@ export type { Overlap } from './lock/overlap.js'
 export { App, type PeriodicOptions, type Signature, type TaskHandle } from './task-base/app.js'
 export type { AppOptions } from './task-base/app-options.js'
 export type { AskOptions, Replies } from './task-base/ask-workers.js'
+export type { ByteSize } from './task-base/byte-size.js'
 export type { CallOptions } from './task-base/call.js'
 export type { CallTerms } from './task-base/call-term.js'
 export type { Control, Inspect } from './task-base/control.js'
@@ -57,3 +58,4 @@ export type {
   ScheduledMessage,
   WorkerStats,
 } from './task-base/worker-command.js'
+export type { WorkerAppOptions } from './task-base/worker-options.js'

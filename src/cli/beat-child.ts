@@ -31,6 +31,8 @@ export class BeatChild {
   readonly #kept: Promise<void>
   #child: ChildProcess | undefined
   #failures = 0
+  /** Told to end, to be started again. */
+  readonly #renewed = new Set<number | undefined>()
 
   constructor(options: BeatChildOptions) {
     this.#options = options
@@ -41,6 +43,16 @@ export class BeatChild {
 
   /** Rejects when starting it again cannot help. */
   readonly failed: Promise<never>
+
+  /** Ends it, to be started again at once: with new code. */
+  renew(): void {
+    const child = this.#child
+    if (!child) return
+    this.#renewed.add(child.pid)
+    child.kill('SIGTERM')
+    const late = setTimeout(() => this.#child === child && this.#kill(), STOP_MS)
+    child.once('exit', () => clearTimeout(late))
+  }
 
   /** Resolves when it is gone. */
   async stop(how: 'warm' | 'cold'): Promise<void> {
@@ -55,11 +67,16 @@ export class BeatChild {
 
   async #keep(): Promise<void> {
     const { signal } = this.#stopping
+    let lives = 0
     while (!signal.aborted) {
       const startedAt = performance.now()
-      const how = await this.#live()
+      const [pid, how] = await this.#live()
       if (signal.aborted) return
-      if (how === EXIT.usage) throw new BeatlockError('BEAT', 'beat cannot start: see its message above.')
+      lives += 1
+      if (this.#renewed.delete(pid)) continue
+      // Later on it is new code that is wrong: what runs without it goes on.
+      if (how === EXIT.usage && lives === 1)
+        throw new BeatlockError('BEAT', 'beat cannot start: see its message above.')
       this.#failures = performance.now() - startedAt > STEADY_MS ? 1 : this.#failures + 1
       const pauseMs = backOffMs(this.#failures)
       this.#options.log.warn(`beat ended (${how}); starting it again in ${formatDuration(pauseMs)}`)
@@ -68,7 +85,7 @@ export class BeatChild {
   }
 
   /** One life of the process, from its fork to its exit. In a group of its own: a terminal's Ctrl-C is ours to judge. */
-  async #live(): Promise<number | string> {
+  async #live(): Promise<[pid: number | undefined, how: number | string]> {
     const { flags, feed } = this.#options
     const child = fork(ENTRY, ['beat', '-A', flags.A ?? ''], {
       detached: true,
@@ -80,7 +97,7 @@ export class BeatChild {
     child.send(launch, () => {})
     const [code, signal] = await exitOf(child)
     this.#child = undefined
-    return code ?? signal ?? 'gone'
+    return [child.pid, code ?? signal ?? 'gone']
   }
 
   #kill(): void {

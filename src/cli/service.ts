@@ -1,9 +1,11 @@
+import { formatDuration } from '../lock/duration.js'
 import { untilReached } from './back-off.js'
 import { EXIT, type ExitCode } from './exit.js'
 import type { Log } from './log.js'
 
 /** npm, `timeout` and shells pass on what the whole group has got already: that is one signal, not the second. */
 const SAME_MS = 250
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /** What runs until it is told to stop. */
 export interface Running {
@@ -20,6 +22,8 @@ export interface Service {
   readonly name: 'worker' | 'beat'
   readonly log: Log
   readonly start: () => Promise<Running>
+  /** How long a warm stop may take before it becomes a cold one, ms; default: as long as it takes. */
+  readonly coldAfterMs?: number
 }
 
 /**
@@ -44,18 +48,35 @@ async function ended(running: Running, error: unknown): Promise<never> {
   throw error
 }
 
-async function stop(running: Running, signals: Signals, { name, log }: Service): Promise<ExitCode> {
+async function stop(running: Running, signals: Signals, { name, log, coldAfterMs }: Service): Promise<ExitCode> {
   const waitsFor = running.waitsFor()
-  log.info(
-    `${name} is stopping${waitsFor === undefined ? '' : `: it waits for ${waitsFor}; a second signal ends it at once`}`,
-  )
-  const cold = signals.asked(signals.second).then(() => {
-    log.warn(`${name} is stopping at once: what runs is killed, and delivered again`)
+  const bound = coldAfterMs === undefined ? '' : `, ${formatDuration(coldAfterMs)} at most`
+  const wait = `: it waits for ${waitsFor}${bound}; a second signal ends it at once`
+  log.info(`${name} is stopping${waitsFor === undefined ? '' : wait}`)
+  const over = new AbortController()
+  const reasons = [
+    signals.asked(signals.second).then(() => ''),
+    passed(coldAfterMs, over.signal).then((after) => `, ${after} after it was told to`),
+  ]
+  let code: ExitCode = EXIT.done
+  const cold = Promise.race(reasons).then((why) => {
+    code = EXIT.failed
+    log.warn(`${name} is stopping at once${why}: what runs is killed, and delivered again`)
     return running.stop('cold')
   })
   await Promise.race([running.stop('warm'), cold])
+  over.abort()
   log.info(`${name} has stopped`)
-  return signals.second.aborted ? EXIT.failed : EXIT.done
+  return code
+}
+
+/** Resolves after `ms`, to that as text; never without a bound, or once `signal` is aborted. */
+function passed(ms: number | undefined, signal: AbortSignal): Promise<string> {
+  return new Promise((resolve) => {
+    if (ms === undefined) return
+    const timer = setTimeout(() => resolve(formatDuration(ms)), Math.min(ms, LONGEST_TIMER_MS))
+    signal.addEventListener('abort', () => clearTimeout(timer), { once: true })
+  })
 }
 
 /** SIGTERM and SIGINT, counted. */

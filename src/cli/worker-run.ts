@@ -36,7 +36,8 @@ export async function runWorker(flags: GlobalFlags, choice: WorkerChoice): Promi
   logApp(app, log)
   log.debug(`start: app ${app.name} of ${module} was read in ${formatDuration(loadMs)}`)
   const runs = followRuns(app)
-  return serve({ name: 'worker', log, start: () => start({ app, module, flags, choice, log, runs }) })
+  const coldAfterMs = choice.shutdownMs ?? app.settings.worker.shutdownMs
+  return serve({ name: 'worker', log, coldAfterMs, start: () => start({ app, module, flags, choice, log, runs }) })
 }
 
 /** What beat would refuse ends the worker too, before anything has started. */
@@ -47,17 +48,46 @@ async function refuseBadBeat(app: App, flags: GlobalFlags): Promise<void> {
 }
 
 async function start({ app, module, flags, choice, log, runs }: Start): Promise<Running> {
-  const { beat: withBeat, ...options } = choice
-  const worker = await startWorker({ app, module, ...options, onStep: tellStep(log), steering: steeringOf(log) })
+  const { beat: withBeat, maxTasksPerChild, maxMemoryBytes, shutdownMs: _, ...options } = choice
+  const { worker: said } = app.settings
+  const recycling = {
+    maxTasks: maxTasksPerChild ?? said.maxTasksPerChild,
+    maxMemoryBytes: maxMemoryBytes ?? said.maxMemoryBytes,
+  }
+  const steps = { onStep: tellStep(log), steering: steeringOf(log) }
+  const worker = await startWorker({ app, module, ...options, recycling, ...steps })
   tellWorker(worker.info, { app: app.name, log })
   tellStarter()
   const outage = new Outage({ log, probe: probeOf(app) })
   const quiet = app.on('trouble', ({ where, error }) => outage.trouble(where, error))
   const beat = withBeat ? new BeatChild({ flags, feed: worker.feed, log }) : undefined
+  let stopping = false
+  onHangUp(() => stopping || reload(worker, { beat, log }))
   return {
     waitsFor: () => runs.text(),
-    stop: (how) => stop({ worker, beat, outage, quiet }, how),
+    stop(how) {
+      stopping = true
+      return stop({ worker, beat, outage, quiet }, how)
+    },
     failed: beat ? Promise.race([worker.failed, beat.failed]) : worker.failed,
+  }
+}
+
+/** SIGHUP: new code. On a terminal it means that the terminal is gone, and ends the process as ever. */
+function onHangUp(reload: () => unknown): void {
+  if (!process.stdin.isTTY) process.on('SIGHUP', reload)
+}
+
+async function reload(worker: RunningWorker, { beat, log }: { beat: BeatChild | undefined; log: Log }): Promise<void> {
+  log.info('worker replaces its children: they load the code anew')
+  const startedAt = performance.now()
+  try {
+    await worker.reload()
+    beat?.renew()
+    log.info(`worker has replaced its children in ${formatDuration(performance.now() - startedAt)}`)
+  } catch (error) {
+    const why = error as Error
+    log.error(`worker keeps the children it has, the new code does not start: ${why.message}`, { error: why })
   }
 }
 

@@ -3,7 +3,9 @@ import type { Command } from 'commander'
 import { parseDuration } from '../lock/duration.js'
 import { UsageError } from '../lock/error.js'
 import { suggest } from '../lock/suggest.js'
+import { parseByteSize } from '../task-base/byte-size.js'
 import { readQueue, refuseLateSoftLimit } from '../task-base/call-term.js'
+import { readMaxTasks } from '../task-base/worker-options.js'
 import { MOST_CHILDREN } from '../worker/capacity.js'
 import type { ExitCode } from './exit.js'
 import { claimPidfile } from './pidfile.js'
@@ -19,6 +21,9 @@ interface WorkerFlags extends GlobalFlags {
   readonly softTimeLimit?: string
   readonly timeLimit?: string
   readonly pidfile?: string
+  readonly maxTasksPerChild?: string
+  readonly maxMemoryPerChild?: string
+  readonly shutdownTimeout?: string
 }
 
 /** The options of `worker`, as read. */
@@ -30,9 +35,18 @@ export interface WorkerChoice {
   readonly queues: readonly string[]
   readonly softTimeLimitMs: number | null
   readonly timeLimitMs: number | null
+  /** Here and below, null: as the app says. */
+  readonly maxTasksPerChild: number | null
+  readonly maxMemoryBytes: number | null
+  readonly shutdownMs: number | null
 }
 
 const POOLS = ['prefork', 'solo'] as const
+const SIGNALS = `
+The log goes to stdout, one readable line an event; what tasks print goes where it was printed to, each line with its child.
+SIGTERM or Ctrl-C: finish what runs; a second time: kill it, it is delivered again.
+SIGHUP: replace all children, which load the app's code anew; what runs is finished.
+What the app says under \`worker\` counts where no option is given.`
 const EXAMPLES = `
 beatlock -A ./app.js worker -B
 beatlock -A ./app.js worker -c 8 -Q default,reports -n w1 --time-limit 10m`
@@ -54,10 +68,10 @@ export function addWorkerCommand(parent: Command): void {
       '--pidfile <path>',
       'keep the pid here while the worker runs; refuse to start where another that runs has it',
     )
-    .addHelpText(
-      'after',
-      '\nThe log goes to stdout, one readable line an event. SIGTERM or Ctrl-C: finish what runs; a second time: kill it.',
-    )
+    .option('--max-tasks-per-child <number>', 'replace a child after so many tasks; default: never')
+    .option('--max-memory-per-child <size>', 'replace a child that needs more after a task: 300mb (kb, mb, gb)')
+    .option('--shutdown-timeout <duration>', 'kill what still runs this long after SIGTERM; default: 5m')
+    .addHelpText('after', SIGNALS)
     .action(exiting((_, command: Command) => worker(command.optsWithGlobals<WorkerFlags>())))
 }
 
@@ -82,6 +96,8 @@ function readChoice(flags: WorkerFlags): WorkerChoice {
     queues: readQueues(flags.queues ?? ''),
     softTimeLimitMs,
     timeLimitMs,
+    ...readRecycling(flags, pool),
+    shutdownMs: flags.shutdownTimeout === undefined ? null : parseDuration(flags.shutdownTimeout, '--shutdown-timeout'),
   }
 }
 
@@ -99,6 +115,20 @@ function readConcurrency(text: string | undefined, pool: WorkerChoice['pool']): 
   if (pool === 'solo' && number > 1)
     throw new UsageError(`-c ${number}: the solo pool runs one at a time; leave -c out, or use -P prefork.`)
   return number
+}
+
+function readRecycling(flags: WorkerFlags, pool: string): Pick<WorkerChoice, 'maxTasksPerChild' | 'maxMemoryBytes'> {
+  const { maxTasksPerChild: tasks, maxMemoryPerChild: memory } = flags
+  if (pool === 'solo' && (tasks ?? memory) !== undefined)
+    throw new UsageError('--max-tasks-per-child and --max-memory-per-child need child processes; use -P prefork.')
+  return {
+    maxTasksPerChild: tasks === undefined ? null : readMaxTasks('--max-tasks-per-child', numberOf(tasks)),
+    maxMemoryBytes: memory === undefined ? null : parseByteSize(memory, '--max-memory-per-child'),
+  }
+}
+
+function numberOf(text: string): number | string {
+  return /^\d+$/.test(text) ? Number(text) : text
 }
 
 function readQueues(text: string): readonly string[] {

@@ -3,6 +3,8 @@ import { UsageError } from '../lock/error.js'
 import { suggest } from '../lock/suggest.js'
 import { type Entry, readEntry } from './entry.js'
 import { type Router, type Routes, readRoutes } from './route.js'
+import { refuseUnknown } from './unknown-option.js'
+import { readWorkerOptions, type WorkerAppOptions, type WorkerAppSettings } from './worker-options.js'
 
 export interface AppOptions {
   /** `redis://…`, `postgres://…`, `embedded:`, `embedded:./dir` or `memory:`. Default: BEATLOCK_BROKER, then `embedded:`. */
@@ -24,6 +26,7 @@ export interface AppOptions {
   /** Queues of calls, by task name or pattern; what the call or its task say wins. Default: all go to `default`. */
   readonly routes?: Routes
   readonly beatSchedule?: Readonly<Record<string, Entry>>
+  readonly worker?: WorkerAppOptions
 }
 
 /** The options as read once, defaults filled. */
@@ -37,9 +40,10 @@ export interface AppSettings {
   readonly resultMs: number
   readonly router: Router
   readonly entries: ReadonlyMap<string, Entry>
+  readonly worker: WorkerAppSettings
 }
 
-const NAMES = ['broker', 'locks', 'timezone', 'imports', 'results', 'routes', 'beatSchedule']
+const NAMES = ['broker', 'locks', 'timezone', 'imports', 'results', 'routes', 'beatSchedule', 'worker']
 const LEASE_MS = 15_000
 const MIN_LEASE_MS = 5_000
 const RESULT_MS = 86_400_000
@@ -69,6 +73,7 @@ export function readAppOptions(app: string, options: AppOptions): AppSettings {
     entries: new Map(
       Object.entries(options.beatSchedule ?? {}).map(([name, entry]) => [readEntryName(name), readEntry(name, entry)]),
     ),
+    worker: readWorkerOptions(`${where}: worker`, options.worker),
   }
 }
 
@@ -82,14 +87,6 @@ export function readAppName(name: unknown): string {
 export function readEntryName(name: unknown): string {
   if (typeof name === 'string' && /^[^\u0000-\u001f\u007f-\u009f]{1,200}$/.test(name)) return name
   throw new UsageError(`a beat entry's name must be 1 to 200 printable characters, got ${JSON.stringify(name)}.`)
-}
-
-function refuseUnknown(where: string, options: object, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null)
-    throw new UsageError(`${where}: options must be an object, got ${String(options)}.`)
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name)) throw new UsageError(`${where} has no option '${name}'${suggest(name, known) || '.'}`)
-  }
 }
 
 function readUrl(where: string, url: unknown): string | undefined {

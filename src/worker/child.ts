@@ -10,7 +10,7 @@ import { monotonicNs } from '../lock/trust.js'
 import type { BodyEnd, BodyRequest, BodyVerdict, KillReason } from '../task-base/body.js'
 import { errorText, packError } from '../task-base/carried-error.js'
 import type { ChildLine, EndLine, ParentLine } from './child-line.js'
-import { followErrors } from './child-stderr.js'
+import { type ChildOutput, passOn } from './child-output.js'
 import type { AbortReason } from './pool.js'
 import { groupEnded, killGroup } from './process-group.js'
 import { fitsChannel, spill, takeSpilled } from './spill.js'
@@ -58,7 +58,7 @@ export class Child {
   rssBytes = 0
   readonly #options: ChildOptions
   readonly #process: ChildProcess
-  readonly #stderr: ReturnType<typeof followErrors>
+  readonly #output: ChildOutput
   #alive = true
   #stopping = false
   #running: Running | undefined
@@ -74,11 +74,11 @@ export class Child {
     this.#process = fork(ENTRY, [], {
       detached: true,
       serialization: 'json',
-      stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       execArgv: process.execArgv.filter((flag) => !flag.startsWith('--inspect')),
     })
     this.pid = this.#process.pid ?? 0
-    this.#stderr = followErrors(this.#process)
+    this.#output = passOn(this.#process)
     const { feed, runner, spec, spill: folder, weighed } = options
     this.#process.on('message', (line: ChildLine) => this.#hear(line))
     this.gone = exitOf(this.#process).then((how) => this.#end(how))
@@ -94,6 +94,11 @@ export class Child {
     return this.#alive && !this.#stopping && this.#killed === undefined
   }
 
+  /** Resolves when all that it printed has been passed on. */
+  get silent(): Promise<void> {
+    return this.#output.ended
+  }
+
   get body(): BodyRequest | undefined {
     return this.#running?.body
   }
@@ -106,6 +111,7 @@ export class Child {
   /** Runs one body; the child must be ready and without one. */
   run(body: BodyRequest): Promise<BodyEnd> {
     this.runs += 1
+    this.#output.forget()
     return new Promise((resolve) => {
       const end = (how: BodyEnd) => {
         for (const limit of limits) clearTimeout(limit)
@@ -206,12 +212,12 @@ export class Child {
     this.#alive = false
     killGroup(this.pid)
     await Promise.race([
-      Promise.all([this.#channelRead(), this.#stderr.read]),
+      Promise.all([this.#channelRead(), this.#output.ended]),
       sleep(LAST_WORDS_MS, undefined, { ref: false }),
     ])
     await this.#verdict
     await groupEnded(this.pid, GROUP_END_MS)
-    const line = this.#stderr.lastLine()
+    const line = this.#output.lastWords()
     this.#detail = `${typeof how === 'number' ? `exit code ${how}` : how}${line === '' ? '' : `: ${line}`}`
     this.#running?.end({ end: 'killed', why: this.#why(this.#running, exitSeenNs), detail: this.#detail, exitSeenNs })
     rmSync(this.#file('in'), { force: true })

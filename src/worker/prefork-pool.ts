@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { makeProcessFolder, type ProcessFolder } from '../lock/process-folder.js'
 import type { BodyEnd, BodyRequest, UnstartedReason } from '../task-base/body.js'
 import { decodeMessage } from '../task-base/message.js'
@@ -25,6 +26,8 @@ interface Waiting {
 
 /** A child that dies is replaced within a fraction of this, unless its start hangs or fails. */
 const START_WAIT_MS = 10_000
+/** How long a close waits for output that a slow reader holds up, or that an heir of a child outside its group keeps open. */
+const LAST_WORDS_MS = 2_000
 
 /** Child processes, each replaced when it dies; a body is run in the one that has waited longest. */
 export class PreforkPool implements Pool {
@@ -34,12 +37,15 @@ export class PreforkPool implements Pool {
   /** In the order in which they became free. */
   readonly #free = new Set<Place>()
   readonly #waiting: Waiting[] = []
+  /** Children, dead ones too, whose output is not all passed on. */
+  readonly #printing = new Set<Child>()
   #size: number
   #running = 0
   #closing = false
   #serving = true
   #tellServing: (serving: boolean) => void = () => {}
   #reported: string | undefined
+  #reloading: Promise<void> = Promise.resolve()
 
   constructor(options: PreforkOptions) {
     this.#options = options
@@ -78,6 +84,14 @@ export class PreforkPool implements Pool {
     throw failure
   }
 
+  reload(): Promise<void> {
+    const done = this.#reloading.then(async () => {
+      for (const place of [...this.#places]) await place.renew()
+    })
+    this.#reloading = done.catch(() => undefined)
+    return done
+  }
+
   onServing(listener: (serving: boolean) => void): void {
     this.#tellServing = listener
     if (!this.#serving) listener(false)
@@ -111,6 +125,10 @@ export class PreforkPool implements Pool {
     this.#closing = true
     for (const { body } of [...this.#waiting]) this.#dropWaiting(body.runId, 'shutdown')
     await Promise.all([...this.#places].map((place) => place.close(how)))
+    await Promise.race([
+      Promise.all([...this.#printing].map((child) => child.silent)),
+      sleep(LAST_WORDS_MS, undefined, { ref: false }),
+    ])
     this.#spill.remove()
   }
 
@@ -119,8 +137,7 @@ export class PreforkPool implements Pool {
     return Array.from({ length: count }, () => {
       const place = new Place({
         ...recycling,
-        create: () =>
-          new Child({ ...this.#options, spill: this.#spill.path, weighed: recycling.maxMemoryBytes !== null }),
+        create: () => this.#create(recycling.maxMemoryBytes !== null),
         freed: (free) => this.#offer(free),
         failed: (error, failures) => this.#failed(error, failures),
         recovered: () => (this.#reported = undefined),
@@ -129,6 +146,13 @@ export class PreforkPool implements Pool {
       void place.ended.then(() => this.#places.delete(place))
       return place
     })
+  }
+
+  #create(weighed: boolean): Child {
+    const child = new Child({ ...this.#options, spill: this.#spill.path, weighed })
+    this.#printing.add(child)
+    void child.silent.then(() => this.#printing.delete(child))
+    return child
   }
 
   #children(): readonly Child[] {

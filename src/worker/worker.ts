@@ -15,6 +15,7 @@ import { followLosses } from './loss.js'
 import type { Steering } from './obey.js'
 import type { Pool } from './pool.js'
 import { PreforkPool } from './prefork-pool.js'
+import type { Recycling } from './recycle.js'
 import { ownRow, rowOf } from './row.js'
 import { followServing } from './serving.js'
 import { SoloPool } from './solo-pool.js'
@@ -40,6 +41,8 @@ export interface WorkerOptions {
   readonly onStep?: OnStep
   /** What commands may have this process do; undefined: they are refused it. */
   readonly steering?: Steering
+  /** When children are replaced. Default: what the app says. */
+  readonly recycling?: Recycling
 }
 
 export interface WorkerInfo {
@@ -60,6 +63,11 @@ export interface RunningWorker {
   readonly feed: Feed
   /** How many bodies it runs at once, to be changed while it runs. */
   readonly capacity: Capacity
+  /**
+   * Replaces the children by such that load the app's module anew; see {@link Pool.reload}. What this process itself knows
+   * of the tasks (keys, limits, which there are) stays as it was.
+   */
+  reload(): Promise<void>
   /** Bodies that run now. */
   running(): number
   /** Rejects when it cannot go on, and stops by itself: without its keeper it could only start bodies to lose them. */
@@ -152,8 +160,10 @@ function openPool(options: WorkerOptions, connection: Connection, keeper: Keeper
   if (options.pool === 'solo') return new SoloPool({ app, keeper })
   const { forChildren } = connection.servers
   const spec: TaskRunnerSpec = { module, ...forChildren, callsThroughParent: forChildren === undefined }
+  const { maxTasksPerChild: maxTasks, maxMemoryBytes } = app.settings.worker
   return new PreforkPool({
     size: concurrency,
+    recycling: options.recycling ?? { maxTasks, maxMemoryBytes },
     feed: keeper.feed,
     runner: new URL('./task-runner.js', import.meta.url).href,
     spec,
@@ -222,6 +232,7 @@ function running(parts: Parts): RunningWorker {
     info: { name, broker, locks, barrier: barrier?.kind ?? 'none', concurrency, pool: options.pool, queues, tasks },
     feed: keeper.feed,
     capacity: parts.capacity,
+    reload: () => pool.reload(),
     running: () => pool.children().filter((child) => child.runId !== null).length,
     failed: keeper.failed,
     stop(how) {

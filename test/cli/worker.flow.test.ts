@@ -53,7 +53,7 @@ describe('worker and beat', function () {
     assert.equal(code, 0)
     assert.match(
       stdout,
-      /worker is stopping: it waits for 1 run \(feeds\.refresh feedId=7\); a second signal ends it at once/,
+      /worker is stopping: it waits for 1 run \(feeds\.refresh feedId=7\), 5m at most; a second signal ends it at once/,
     )
     assert.match(stdout, /ran feeds\.refresh feedId=7 .*\n.*worker has stopped\n$/)
   })

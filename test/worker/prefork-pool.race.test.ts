@@ -313,7 +313,7 @@ describe('PreforkPool', () => {
         .trimEnd()
         .split('\n')
       assert.equal(lines.length, 20_000)
-      assert.ok(lines.every((line, at) => line.startsWith(`${name} ${at} `)))
+      assert.ok(lines.every((line, at) => line.match(/^\[child \d+\] (.*)$/)?.[1]?.startsWith(`${name} ${at} `)))
     }
   })
 
