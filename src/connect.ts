@@ -162,7 +162,7 @@ async function connectServers(
     scheduleStore: keep(
       file === undefined
         ? ((await adapter.openScheduleStore(lockOptions)) as ScheduleStore)
-        : await openFile(options.app, file),
+        : await openFile(file, options),
     ),
     lockSource: { module: module.href, options: lockOptions },
     forChildren: urls,
@@ -182,9 +182,10 @@ export function readFileUrl(url: string | undefined): string | undefined {
   )
 }
 
-async function openFile(app: string, path: string): Promise<ScheduleStore> {
+/** One-shot commands may look at a file that a beat holds. */
+async function openFile(path: string, { app, mayStart }: ConnectOptions): Promise<ScheduleStore> {
   const { openScheduleStore } = await import('../adapters/file/index.js')
-  return openScheduleStore({ app, path })
+  return openScheduleStore({ app, path, whenHeld: mayStart ? 'refuse' : 'view' })
 }
 
 async function placeOf(url: string, options: ConnectOptions, keep: Keep): Promise<Place> {

@@ -49,7 +49,8 @@ export class Journal {
     path: string,
     snapshot: () => readonly unknown[],
   ): Promise<{ readonly journal: Journal; readonly lines: unknown[] }> {
-    const { lines, bytes } = existsSync(path) ? readLines(path) : { lines: [], bytes: 0 }
+    const { lines, bytes, cut } = existsSync(path) ? readLines(path) : { lines: [], bytes: 0, cut: false }
+    if (cut) truncateSync(path, bytes)
     const file = await open(path, 'a')
     syncFolder(path)
     return { journal: new Journal({ path, file, bytes, snapshot }), lines }
@@ -116,7 +117,11 @@ function lineOf(value: unknown): string {
   return `${crc32(text).toString(16).padStart(8, '0')} ${text}\n`
 }
 
-function readLines(path: string): { lines: unknown[]; bytes: number } {
+/**
+ * The whole lines, and where they end; `cut`: a piece of one follows, which a kill has left or somebody is writing.
+ * @throws UsageError where something else than the last line is broken
+ */
+export function readLines(path: string): { lines: unknown[]; bytes: number; cut: boolean } {
   const content = readFileSync(path)
   const lines: unknown[] = []
   let from = 0
@@ -132,8 +137,7 @@ function readLines(path: string): { lines: unknown[]; bytes: number } {
       `${path} is damaged at byte ${from}, with whole lines after it: restore it from a copy, or move it away.`,
     )
   }
-  if (from < content.length) truncateSync(path, from)
-  return { lines, bytes: from }
+  return { lines, bytes: from, cut: from < content.length }
 }
 
 function hasWholeLine(content: Buffer, from: number): boolean {

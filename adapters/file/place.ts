@@ -6,10 +6,22 @@ import { UsageError } from '../../src/lock/error.js'
 
 const TRIES = 8
 
+/** Another process has the file. */
+export class Held extends UsageError {
+  constructor(path: string, { host, pid, file }: Holder) {
+    const elsewhere = host !== hostname()
+    super(
+      `file:${path} is in use by process ${pid}${elsewhere ? ` on ${host}` : ''}: stop it first` +
+        `${elsewhere ? `, or remove ${file} if it is gone` : ''}, and start it again afterwards. A file serves one process ` +
+        'at a time: several beats, and entries that are changed while one runs, need Redis or Postgres (no --store).',
+    )
+  }
+}
+
 /**
  * Holds a file for this process: a claim of our own beside it, then a look at the others'. Two that come at once see each
  * other and both step back, so that never two hold it; claims of processes that are gone are swept away by name.
- * Answers how to let go. @throws UsageError that names who has it
+ * Answers how to let go. @throws Held
  */
 export async function holdFile(path: string): Promise<() => void> {
   for (let tries = 1; ; tries += 1) {
@@ -19,7 +31,7 @@ export async function holdFile(path: string): Promise<() => void> {
     const other = holderBeside(path, own)
     if (!other) return () => remove(mine)
     remove(mine)
-    if (tries === TRIES) throw held(path, other)
+    if (tries === TRIES) throw new Held(path, other)
     await sleep(20 + Math.random() * 100)
   }
 }
@@ -69,12 +81,4 @@ function remove(file: string): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   }
-}
-
-function held(path: string, { host, pid, file }: Holder): UsageError {
-  const where = host === hostname() ? '' : ` on ${host}`
-  const cure = host === hostname() ? 'stop it first' : `stop it first, or remove ${file} if it is gone`
-  return new UsageError(
-    `file:${path} is in use by process ${pid}${where}: ${cure}. A file serves one process at a time; several beats need Redis or Postgres.`,
-  )
 }

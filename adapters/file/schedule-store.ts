@@ -1,23 +1,20 @@
 import { mkdirSync, realpathSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { EntryBook } from '../../src/beat/entry-book.js'
-import type { EntryRecord } from '../../src/beat/entry-record.js'
-import { DECISIONS_KEPT, type Decision, type ScheduleStore } from '../../src/beat/schedule-store.js'
-import { StoreUnavailable, UsageError } from '../../src/lock/error.js'
+import type { ScheduleStore } from '../../src/beat/schedule-store.js'
+import { StoreUnavailable } from '../../src/lock/error.js'
 import { Journal } from './journal.js'
-import { holdFile } from './place.js'
+import { type Line, lineFor, refuseOther, replay } from './line.js'
+import { Held, holdFile } from './place.js'
+import { viewOf } from './view.js'
 
 export interface FileOptions {
   readonly app: string
   /** The file; it is made where it is missing. */
   readonly path: string
+  /** Where another process holds it: `refuse` (default), or `view`: what is in it now, to be read only. */
+  readonly whenHeld?: 'refuse' | 'view'
 }
-
-/** One line of the journal: whose file it is, an entry as it is now with the decisions that are new, or one that is forgotten. */
-type Line =
-  | { readonly v: 1; readonly app: string }
-  | { readonly entry: Omit<EntryRecord, 'decisions'>; readonly add: readonly Decision[]; readonly anew: boolean }
-  | { readonly gone: string }
 
 /** Openings of one file in this process share what is in it. */
 const opened = new Map<string, { readonly file: Promise<TimetableFile>; users: number }>()
@@ -28,7 +25,7 @@ const opened = new Map<string, { readonly file: Promise<TimetableFile>; users: n
  *
  * @throws UsageError for a file of another app or process, or a damaged one
  */
-export async function openScheduleStore({ app, path }: FileOptions): Promise<ScheduleStore> {
+export async function openScheduleStore({ app, path, whenHeld = 'refuse' }: FileOptions): Promise<ScheduleStore> {
   const place = placeOf(path)
   const shared = opened.get(place) ?? { file: TimetableFile.open(place, app), users: 0 }
   opened.set(place, shared)
@@ -43,6 +40,7 @@ export async function openScheduleStore({ app, path }: FileOptions): Promise<Sch
     return storeOn(await shared.file, leave)
   } catch (error) {
     await leave()
+    if (error instanceof Held && whenHeld === 'view') return viewOf({ path: place, app, refusal: error.message })
     throw error
   }
 }
@@ -160,12 +158,8 @@ class TimetableFile {
   }
 
   async #restore(lines: readonly Line[]): Promise<void> {
-    const [first] = lines
-    if (first && (!('app' in first) || first.app !== this.#app)) {
-      const owner = 'app' in first ? `app '${first.app}'` : 'something else'
-      throw new UsageError(`file:${this.#path} belongs to ${owner}, not to app '${this.#app}': name another file.`)
-    }
-    if (!first) await this.#journal?.append({ v: 1, app: this.#app })
+    refuseOther(lines, { path: this.#path, app: this.#app })
+    if (lines.length === 0) await this.#journal?.append({ v: 1, app: this.#app })
     const records = replay(lines)
     this.#book.restore(records.values())
     for (const { row, decisions } of records.values()) {
@@ -187,26 +181,4 @@ class TimetableFile {
     const records = [...this.#book.records.values()].map((record) => lineFor(record, undefined))
     return [{ v: 1, app: this.#app }, ...records]
   }
-}
-
-function lineFor(record: EntryRecord, before: EntryRecord | undefined): Line {
-  const { decisions, ...entry } = record
-  const anew = before === undefined || (before.decisions.length > 0 && decisions.length === 0)
-  const known = new Set(anew ? [] : before?.decisions)
-  return { entry, add: decisions.filter((each) => !known.has(each)), anew }
-}
-
-function replay(lines: readonly Line[]): Map<string, EntryRecord> {
-  const records = new Map<string, EntryRecord>()
-  for (const line of lines) {
-    if ('gone' in line) records.delete(line.gone)
-    if (!('entry' in line)) continue
-    const { entry, add, anew } = line
-    const { name } = entry.row
-    const kept = anew ? [] : (records.get(name)?.decisions ?? [])
-    const decisions = [...kept, ...add].sort((a, b) => b.nominal - a.nominal)
-    const most = decisions.length > DECISIONS_KEPT * 1.25 ? DECISIONS_KEPT : decisions.length
-    records.set(name, { ...entry, decisions: decisions.slice(0, most) })
-  }
-  return records
 }

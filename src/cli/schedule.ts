@@ -135,7 +135,10 @@ function named(group: Command, verb: Altering, description: string, more: string
 function stored(group: Command, verb: string, description: string, example: string): Command {
   const examples = `beatlock -A ./app.js schedule ${verb} ${example}\nbeatlock --app shop --broker redis://127.0.0.1:6379/0 schedule ${verb} ${example}`
   return addCommand(group, verb, description, examples)
-    .option('--store <url>', "where the timetable is, if not on the locks' server: file:PATH, as beat's --store")
+    .option(
+      '--store <url>',
+      "where the timetable is, if not on the locks' server: file:PATH, as beat's --store; changed only while no beat has it",
+    )
     .option('--json', 'for programs: one array or object')
 }
 

@@ -132,6 +132,36 @@ describe('a timetable in a file', function () {
     await (await open()).close()
   })
 
+  it('shows a command what is in it while another process writes it, and lets it change nothing', async () => {
+    const path = join(folder, 'timetable')
+    const child = fork(USER, [path], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    const views: ScheduleStore[] = []
+    try {
+      const [answered] = (await once(child, 'message')) as [number]
+      for (let look = 0; look < 4; look += 1) {
+        const view = await openScheduleStore({ app: 'shop', path, whenHeld: 'view' })
+        views.push(view)
+        const row = await view.show('e')
+        assert.ok((row?.counts.published ?? 0) >= answered)
+        assert.equal((await view.changes(0, 9)).rows.length, 1)
+      }
+      const [view] = views as [ScheduleStore]
+      const refused = new RegExp(`in use by process ${child.pid}: stop it first, and start it again afterwards`)
+      await assert.rejects(view.put([put('x')], 'add'), refused)
+      await assert.rejects(view.alter('e', { to: 'disabled' }), refused)
+      await assert.rejects(openScheduleStore({ app: 'other', path, whenHeld: 'view' }), /belongs to app 'shop'/)
+    } finally {
+      await killed(child)
+    }
+    const size = readFileSync(path).length
+    appendFileSync(path, '0000')
+    await Promise.all(views.map((view) => view.close()))
+    assert.equal(readFileSync(path).length, size + 4, 'a view cuts nothing')
+    const store = await openScheduleStore({ app: 'shop', path, whenHeld: 'view' })
+    assert.equal((await store.alter('e', { to: 'disabled' }))?.state, 'disabled', 'nobody has it any more')
+    await store.close()
+  })
+
   it('refuses the file of another app, and a damaged one, by name; and leaves both as they are', async () => {
     const path = join(folder, 'timetable')
     const store = await open()

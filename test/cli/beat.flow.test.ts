@@ -109,7 +109,7 @@ describe('beat', function () {
     assert.equal((await ended).code, 0)
   })
 
-  it('keeps its timetable in a file, which commands read when it has stopped', async () => {
+  it('keeps its timetable in a file, which commands read while it runs and change when it has stopped', async () => {
     const store = `file:${join(folder, 'timetable')}`
     const first = start('--store', store)
     await first.saw(`timetable ${store}`)
@@ -117,10 +117,15 @@ describe('beat', function () {
     const second = await start('--store', store).ended
     assert.equal(second.code, 2)
     assert.match(second.stderr, new RegExp(`in use by process ${first.child.pid}: stop it first`))
-    first.child.kill('SIGTERM')
-    assert.equal((await first.ended).code, 0)
     const schedule = (...args: string[]) =>
       runCommand(['--app', 'shop', '--broker', server.url, 'schedule', ...args, '--store', store])
+    assert.match((await schedule('history', 'refresh-7')).stdout, /published|skipped/)
+    const refused = await schedule('disable', 'refresh-7')
+    assert.equal(refused.code, 2)
+    assert.match(refused.stderr, new RegExp(`in use by process ${first.child.pid}: stop it first, and start it again`))
+    first.child.kill('SIGTERM')
+    assert.equal((await first.ended).code, 0)
+    assert.equal((await schedule('disable', 'refresh-7')).code, 0)
     const { stdout, code } = await schedule('show', 'refresh-7')
     assert.equal(code, 0)
     assert.match(stdout, /slots +\d+ (published|skipped)/)
