@@ -76,8 +76,9 @@ function readGiven(
       throw new UsageError(
         `multi: ${words[at]} names no worker of this call: ${names.join(', ')}${suggest(whose, names) || '.'}`,
       )
-    if (!option.required) given.push({ whose, argv: [flag] })
-    else if (value !== undefined) given.push({ whose, argv: [flag, value] })
+    if (value !== undefined && !option.required) throw new UsageError(`multi: ${flag} takes no value, got '${value}'.`)
+    if (value !== undefined) given.push({ whose, argv: [flag, value] })
+    else if (!option.required) given.push({ whose, argv: [flag] })
     else {
       at += 1
       if (words[at] === undefined) throw new UsageError(`multi: ${flag} needs a value.`)

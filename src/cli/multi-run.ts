@@ -28,7 +28,6 @@ const LAST_WORDS = 4_096
 export async function startOne(worker: Planned, timeoutMs: number): Promise<Done> {
   const before = readPidfile(worker.pidfile)
   if (before.state === 'running') return { outcome: 'runs', pid: before.pid }
-  clearStale(worker.pidfile)
   const log = openLogfile(worker.logfile)
   const from = statSync(worker.logfile).size
   const child = spawn(process.execPath, [...process.execArgv, ...worker.argv], {

@@ -11,6 +11,8 @@ export type PidState =
   /** Of another machine or container, which share the folder: nothing can be said from here. */
   | { readonly state: 'elsewhere'; readonly pid: number }
 
+const CLAIM_MS = 5_000
+const LOOK_MS = 10
 /** The pid for people and `kill $(head -1 …)`, then what tells that process from later ones of its number. */
 const FORM = /^(\d+)\nbeatlock ([0-9a-z]+)\.([0-9a-z]+)\n$/
 
@@ -22,44 +24,88 @@ export function readPidfile(path: string): PidState {
 
 /**
  * Writes this process into a pidfile, whole or not at all, and takes it away when the process exits. One that a dead
- * process left behind is replaced.
+ * process left behind is replaced, by one of all that try at once.
  * @throws UsageError where a process has it that lives, or that cannot be judged from here
  */
 export function claimPidfile(path: string): void {
-  const { pid, start, space } = bornNow()
-  const own = `${pid}\nbeatlock ${start.toString(36)}.${space.toString(36)}\n`
-  const draft = `${path}.${pid}`
-  writePidfile(draft, own)
-  try {
-    while (!linked(draft, path)) clearStale(path)
-  } finally {
-    rmSync(draft, { force: true })
-  }
+  const own = withDraft(path, (draft, text) => {
+    const until = performance.now() + CLAIM_MS
+    while (!linked(draft, path) && !replaced(path, draft)) {
+      if (performance.now() > until)
+        throw new UsageError(`${path} is changed by others again and again; name another --pidfile.`)
+      // Whoever has the seat is about to be done.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOOK_MS)
+    }
+    return text
+  })
   process.on('exit', () => {
     if (textOf(path) === own) rmSync(path, { force: true })
   })
 }
 
-/** Takes a stale pidfile away; leaves one that was written meanwhile. @throws UsageError where it is not stale */
+/** Takes a stale pidfile away, unless somebody else does or replaces it. @throws UsageError where it is not stale */
 export function clearStale(path: string): void {
-  const text = textOf(path)
+  const text = staleText(path)
   if (text === undefined) return
-  const found = judge(path, text)
-  if (found.state === 'running')
-    throw new UsageError(`${path}: a worker has it that runs, pid ${found.pid}; stop that, or name another --pidfile.`)
-  if (found.state === 'elsewhere')
-    throw new UsageError(
-      `${path} is of pid ${found.pid} on another machine or in another container; write %h into --pidfile, or remove it if that is gone.`,
-    )
-  // Two may find it stale at once: the slower one must not take away what the faster one wrote.
-  const aside = `${path}.stale.${process.pid}`
-  try {
-    renameSync(path, aside)
-  } catch {
-    return
+  withDraft(path, (draft) => {
+    const seat = takeSeat({ path, text, draft })
+    if (seat === undefined) return
+    rmSync(path, { force: true })
+    rmSync(seat, { force: true })
+  })
+}
+
+function replaced(path: string, draft: string): boolean {
+  const text = staleText(path)
+  const seat = text === undefined ? undefined : takeSeat({ path, text, draft })
+  if (seat === undefined) return false
+  renameSync(seat, path)
+  return true
+}
+
+/**
+ * Of all that find a pidfile stale one gets the seat after that very process, and only who has it changes the file: what
+ * a faster one wrote meanwhile is never taken away. One who died with the seat is followed in the same way. Answers the
+ * seat, a file that says what the draft does; undefined for who came too late.
+ */
+function takeSeat({ path, text, draft }: { path: string; text: string; draft: string }): string | undefined {
+  const seat = `${path}.after.${text.replace(FORM, '$1.$2.$3')}`
+  if (!linked(draft, seat)) {
+    const other = textOf(seat)
+    if (other === undefined || judge(seat, other).state !== 'stale') return undefined
+    const next = takeSeat({ path: seat, text: other, draft })
+    if (next === undefined) return undefined
+    renameSync(next, seat)
   }
-  if (textOf(aside) !== text) linked(aside, path)
-  rmSync(aside, { force: true })
+  if (textOf(path) === text) return seat
+  rmSync(seat, { force: true })
+  return undefined
+}
+
+/** Undefined where there is none any more. @throws UsageError for one that is not stale */
+function staleText(path: string): string | undefined {
+  const text = textOf(path)
+  if (text === undefined) return undefined
+  const { state, pid } = judge(path, text)
+  if (state === 'stale') return text
+  throw new UsageError(
+    state === 'running'
+      ? `${path}: a worker has it that runs, pid ${pid}; stop that, or name another --pidfile.`
+      : `${path} is of pid ${pid} on another machine or in another container; write %h into --pidfile, or remove it if that is gone.`,
+  )
+}
+
+/** A file that says which process this is, for as long as `act` takes. */
+function withDraft<T>(path: string, act: (draft: string, text: string) => T): T {
+  const { pid, start, space } = bornNow()
+  const text = `${pid}\nbeatlock ${start.toString(36)}.${space.toString(36)}\n`
+  const draft = `${path}.${pid}`
+  writePidfile(draft, text)
+  try {
+    return act(draft, text)
+  } finally {
+    rmSync(draft, { force: true })
+  }
 }
 
 function judge(path: string, text: string): Exclude<PidState, { state: 'down' }> {

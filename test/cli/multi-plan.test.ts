@@ -25,6 +25,7 @@ const REFUSED: readonly [string, RegExp, Partial<typeof PATTERNS>?][] = [
   ['x1 -c 4 x2', /no option 'x2'; names come before options/],
   ['x1 -c:x2 4', /-c:x2 names no worker of this call: x1; did you mean "x1"/],
   ['x1 -c', /-c needs a value/],
+  ['x1 -B=yes', /-B takes no value, got 'yes'/],
   ['x1 -n y', /-n is given to each worker by multi itself/],
 ]
 

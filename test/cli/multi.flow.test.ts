@@ -128,6 +128,21 @@ describe('multi: several workers on one host', function () {
     assert.ok(!existsSync(join(folder, 'b1.pid')) && !existsSync(join(folder, 'b2.log')))
   })
 
+  it('tells of one that is not ready in time, and ends it while it still tries', async () => {
+    const away = ['-A', fixture('shop'), '--broker', 'redis://127.0.0.1:1', 'multi']
+    const { code, stdout } = await multi([...away, 'start', 't1', '--timeout', '2s'])
+    assert.equal(code, 1)
+    assert.match(
+      stdout,
+      /^t1@\S+: failed: it \(pid \d+\) was not ready within 2 s and goes on trying: .*cannot be reached/,
+    )
+    const pid = Number(/pid (\d+)/.exec(stdout)?.[1])
+    started.add(pid)
+    assert.ok(lives({ pid, start: 0, space: 0 }))
+    const stopped = await multi([...away, 'stop', 't1'])
+    assert.deepEqual([stopped.code, lives({ pid, start: 0, space: 0 })], [0, false], stopped.stdout)
+  })
+
   function linesOf(what: 'started' | 'ran', id: string): number {
     const logs = ['w1', 'w2'].map((name) => readFileSync(join(folder, 'log', `${name}.log`), 'utf8')).join('')
     return logs.split('\n').filter((line) => line.includes(` ${what} `) && line.includes(`[${id}]`)).length
