@@ -74,7 +74,7 @@ export interface OutcomeRecord {
   readonly result: string | null
   /** Why, in a stable upper case word: TIME_LIMIT, MAX_DELIVERIES, UNKNOWN_TASK, TASK_ERROR … or null. */
   readonly code: string | null
-  /** JSON text `{name, message, stack?}` of an error, or null. */
+  /** JSON text `{name, message, stack?, code?, cause?, errors?}` of an error, or null. */
   readonly error: string | null
   /** The message that covers this one (coalesced), stood in its way (skipped) or took its place (replaced), or null. */
   readonly into: string | null

@@ -40,7 +40,7 @@ export interface AppEvents {
     readonly worker: string
     readonly outcome: FinalOutcome
     readonly code: string | null
-    /** JSON text `{name, message, stack?}` of the task's own error, or null. */
+    /** JSON text `{name, message, stack?, code?, cause?, errors?}` of the task's own error, or null. */
     readonly error: string | null
     readonly ms: number
     /** Which attempt ended it, counted from 1 over retries and redeliveries; 0: it ended before a body of it began here. */

@@ -43,6 +43,23 @@ describe('a process that is killed', function () {
       await fleet.seen({ id: parked.id, event: 'end' })
     }))
 
+  it('[P10] [P13] parent, of a message acknowledged early: it starts no second time, its loss is told, and the next has its turn', () =>
+    onAll(backends, async (fleet) => {
+      const early = { env: { FAULT_EARLY: '1' } }
+      const first = await fleet.worker('w1', early)
+      const publisher = await fleet.publisher()
+      const { id } = await publisher.call({ work: { n: 1, ms: 30_000 } })
+      await fleet.seen({ id, event: 'tick' })
+      const parked = await publisher.call({ work: { n: 1, ms: 50 }, overlap: 'defer' })
+      await first.kill()
+      await fleet.worker('w2', early)
+      await fleet.seen({ id: parked.id, event: 'end' })
+      assert.equal((await fleet.endings()).get(id)?.outcome, 'failed')
+      const letter = await until(async () => (await fleet.app.deadLetters.list())[0], { what: 'its dead letter' })
+      assert.deepEqual([letter.id, letter.code], [id, 'MAX_DELIVERIES'])
+      assert.equal(fleet.lines(id).filter(({ event }) => event === 'start').length, 1)
+    }))
+
   it('[P8] [P12] publisher, between acquire and publish: its key is free after the publish lease, a call parked behind it runs', () =>
     onAll(backends, async (fleet) => {
       await fleet.worker('w1')

@@ -27,6 +27,7 @@ const limit = Number(process.env['FAULT_LIMIT'] ?? 1)
 class Works extends QueueOnce {
   readonly name = 'work'
   readonly once = { keys: ['n'], overlap: 'skip', limit } as const
+  override readonly acksLate = process.env['FAULT_EARLY'] === undefined
 
   async run(work: Work): Promise<number> {
     const { id, attempt, lock, signal } = this.request
