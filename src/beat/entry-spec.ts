@@ -50,10 +50,42 @@ export function configHash(text: string): string {
  * @throws UsageError for a text that is none
  */
 export function entryOf(name: string, text: string, code: Entry | undefined): Entry | undefined {
-  const { code: missing = [], ...fields } = JSON.parse(text) as EntrySpec
+  const { code: missing = [], ...fields } = specFrom(name, text)
   if (missing.length > 0 && !code) return undefined
   const own = Object.fromEntries(missing.map((field) => [field, code?.[field as CodeField]]))
   return readEntry(name, { ...fields, ...own })
+}
+
+/** @throws UsageError for a text that is none: another version of beatlock wrote it. */
+export function specFrom(name: string, text: string): EntrySpec {
+  const spec = objectIn(text)
+  if (spec) return spec as unknown as EntrySpec
+  throw new UsageError(`entry '${name}' is stored in a form that this version of beatlock does not know.`)
+}
+
+/** What can be shown of a text, whoever wrote it. */
+export function shownSpec(text: string): EntrySpec {
+  const { task, schedule, timezone, ...spec } = objectIn(text) ?? {}
+  return {
+    ...spec,
+    task: typeof task === 'string' ? task : '?',
+    schedule: isSchedule(schedule) ? schedule : '?',
+    ...(typeof timezone === 'string' ? { timezone } : {}),
+  }
+}
+
+function isSchedule(value: unknown): value is EntrySpec['schedule'] {
+  if (typeof value === 'string' || typeof value === 'number') return true
+  return typeof value === 'object' && value !== null && 'code' in value && typeof value.code === 'string'
+}
+
+function objectIn(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** The schedule as people write it. */

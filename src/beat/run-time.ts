@@ -1,60 +1,15 @@
-import { hasCode, UsageError } from '../lock/error.js'
+import { UsageError } from '../lock/error.js'
 import type { App } from '../task-base/app.js'
 import { readEntryName } from '../task-base/app-options.js'
 import { type Entry, readEntry } from '../task-base/entry.js'
 import { allRows } from './changed-rows.js'
 import { putOver } from './changeover.js'
 import type { BeatEntry } from './entry.js'
-import { type EntrySpec, entryOf, scheduleText, specOf, specText } from './entry-spec.js'
-import type {
-  Alteration,
-  BeatRow,
-  Decision,
-  DecisionName,
-  EntryPut,
-  EntryRow,
-  EntryState,
-  ScheduleStore,
-} from './schedule-store.js'
-import { nextSlot } from './slot.js'
+import { type EntryInfo, entryInfo, iso } from './entry-info.js'
+import { type EntrySpec, entryOf, specFrom, specOf, specText } from './entry-spec.js'
+import type { Alteration, BeatRow, Decision, EntryPut, EntryRow, ScheduleStore } from './schedule-store.js'
 import { slotId } from './slot-id.js'
-import { readingRows, readLine, readTimetable, refuseUnknownTask, ruleReader, shownOverlap } from './timetable.js'
-import { localTime } from './zone.js'
-
-/** An entry as people are shown it. Instants are ISO 8601 UTC. */
-export interface EntryInfo {
-  readonly name: string
-  readonly task: string
-  readonly schedule: string
-  readonly timezone: string
-  readonly overlap: string
-  readonly state: Exclude<EntryState, 'removed'>
-  /** The next slot by the rule; null for none, or where the entry is not active, or its rule lives in code elsewhere. */
-  readonly next: string | null
-  /** The same by the clock of its zone, with the offset. */
-  readonly nextLocal: string | null
-  /** The decision written last. */
-  readonly last: { readonly nominal: string; readonly decision: DecisionName } | null
-  readonly pausedAt: string | null
-  readonly pausedWhy: string | null
-  /** Accepted slots; retries count nothing. */
-  readonly runs: number
-  readonly maxRuns: number | null
-  /** Slots by decision since the entry was added. */
-  readonly counts: EntryRow['counts']
-  /** `config`: from the app's code. `store`: added at run time. */
-  readonly from: 'config' | 'store'
-  /** Everything else that it says, but for arguments that are hidden. */
-  readonly entry: EntrySpec
-  /** Its task hides its arguments (`redact`). */
-  readonly argsHidden: boolean
-  /** A run was asked for, and no beat has taken it yet. */
-  readonly askedAt: string | null
-  /** What its author probably did not mean. */
-  readonly warnings: readonly string[]
-  readonly createdAt: string
-  readonly changedAt: string
-}
+import { readingRows, readLine, readTimetable, refuseUnknownTask, ruleReader } from './timetable.js'
 
 export interface DecisionInfo extends Omit<Decision, 'nominal' | 'at' | 'entry' | 'term'> {
   /** Nominal time of the slot. */
@@ -198,59 +153,13 @@ export class RunTimeTable {
     const app = this.#app
     this.#read ??= readingRows(app, app.entries.size > 0 ? readTimetable(app) : [])
     const { now } = await app.connection()
-    const spec = JSON.parse(row.spec) as EntrySpec
-    const zone = spec.timezone ?? app.settings.timezone
-    const argsHidden = (await app.targetOf(spec.task)).guard?.redact === true
-    const { next, warnings } = outlook(row, this.#read, Math.floor(now()))
-    return {
-      name: row.name,
-      task: spec.task,
-      schedule: scheduleText(spec),
-      timezone: zone,
-      overlap: shownOverlap(app, spec),
-      state: row.state as EntryInfo['state'],
-      next: next === undefined ? null : iso(next),
-      nextLocal: next === undefined ? null : localTime(next, zone),
-      last: row.last && { ...row.last, nominal: iso(row.last.nominal) },
-      pausedAt: row.pausedAt === null ? null : iso(row.pausedAt),
-      pausedWhy: row.pausedWhy,
-      runs: row.runs,
-      maxRuns: row.maxRuns,
-      counts: row.counts,
-      from: row.config === null ? 'store' : 'config',
-      entry: argsHidden ? withoutArguments(spec) : spec,
-      argsHidden,
-      askedAt: row.askedAt === null ? null : iso(row.askedAt),
-      warnings,
-      createdAt: iso(row.createdAt),
-      changedAt: iso(row.changedAt),
-    }
+    return entryInfo(app, row, { read: this.#read, now: Math.floor(now()) })
   }
-}
-
-/** The next slot and what is odd about an entry. One that only a newer version of the app can read hides no other. */
-function outlook(
-  row: EntryRow,
-  read: ReturnType<typeof readingRows>,
-  now: number,
-): { readonly next: number | undefined; readonly warnings: readonly string[] } {
-  try {
-    const entry = read(row)
-    const next = entry && row.state === 'active' ? nextSlot(entry, Math.max(row.nominal, now)) : undefined
-    return { next, warnings: entry?.schedule.warnings ?? [] }
-  } catch (error) {
-    if (hasCode(error, 'USAGE')) return { next: undefined, warnings: [(error as Error).message] }
-    throw error
-  }
-}
-
-function withoutArguments({ args: _, kwargs: __, ...rest }: EntrySpec): EntrySpec {
-  return rest
 }
 
 /** @throws UsageError */
 function changedSpec({ name, spec }: EntryRow, fields: Partial<Entry>): EntrySpec {
-  const { code = [], ...kept } = without(JSON.parse(spec) as EntrySpec, fields)
+  const { code = [], ...kept } = without(specFrom(name, spec), fields)
   const changed = specOf(fields as Entry)
   refuseCode(name, changed)
   const left = code.filter((field) => !(field in fields))
@@ -269,8 +178,4 @@ function refuseCode(name: string, { code = [] }: EntrySpec): void {
   throw new UsageError(
     `beat entry '${name}': ${field} lives in code and cannot be stored; give plain values, or put the entry into beatSchedule.`,
   )
-}
-
-function iso(at: number): string {
-  return new Date(at).toISOString()
 }

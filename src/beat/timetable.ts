@@ -12,7 +12,7 @@ import type { Schedule } from '../task-base/schedule.js'
 import type { RuleOf } from './changeover.js'
 import type { BeatEntry, Fire, FireAnswer } from './entry.js'
 import { argumentsAt, asksCode, givenArguments } from './entry-argument.js'
-import { configHash, type EntrySpec, entryOf, specOf, specText } from './entry-spec.js'
+import { configHash, entryOf, specFrom, specOf, specText } from './entry-spec.js'
 import { remembering } from './remembering.js'
 import type { EntryPut, EntryRow } from './schedule-store.js'
 import { parseSchedule } from './schedule-text.js'
@@ -71,9 +71,9 @@ export function readingRows(app: App, config: readonly ConfigLine[]): (row: Entr
 /** By which rule stored entries were due, also of those whose code is gone, as long as their schedule was a text. */
 export function ruleReader(app: App): RuleOf {
   return ({ name, spec }) => {
-    const { code = [], ...fields } = JSON.parse(spec) as EntrySpec
-    if (code.includes('schedule')) return undefined
     try {
+      const { code = [], ...fields } = specFrom(name, spec)
+      if (code.includes('schedule')) return undefined
       return beatEntryOf(app, name, entryOf(name, JSON.stringify(fields), undefined) as Entry)
     } catch (error) {
       if (hasCode(error, 'USAGE')) return undefined

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { DecisionInfo, EntryInfo, RunTimeTable } from '../beat/run-time.js'
+import type { EntryInfo } from '../beat/entry-info.js'
+import type { DecisionInfo, RunTimeTable } from '../beat/run-time.js'
 import { UsageError } from '../lock/error.js'
 import { printable } from '../lock/printable.js'
 import { suggest } from '../lock/suggest.js'
@@ -55,12 +56,19 @@ async function run(table: RunTimeTable, name: string, flags: Flags): Promise<Exi
   if (!asked) return noEntry(name, flags)
   const decision = await decided(table, name, asked.askedAt)
   if (flags.json) await print(`${jsonText({ asked: asked.askedAt, decision: decision ?? null })}\n`)
-  else await print(`${printable(runText(name, decision))}\n`)
+  else await print(`${printable(decision ? runText(name, decision) : waitText(asked))}\n`)
   return EXIT.done
 }
 
-function runText(name: string, decision: DecisionInfo | undefined): string {
-  if (!decision) return `asked for a run of ${name}: no beat has taken it yet, the next one will`
+/** A run that nobody took in time is late as a slot would be. */
+function waitText({ name, entry: { catchUp, catchUpWindow } }: EntryInfo): string {
+  const window = catchUp === 'none' ? '30s' : catchUpWindow
+  const late =
+    window === undefined ? '' : `; later than ${typeof window === 'number' ? `${window}s` : window} it is missed`
+  return `asked for a run of ${name}: no beat has taken it yet, the next one will${late}`
+}
+
+function runText(name: string, decision: DecisionInfo): string {
   const held = decision.holder === null ? '' : ` held by ${decision.holder}`
   return `${decision.decision} ${name} as ${decision.id ?? '-'}${held}`
 }

@@ -1,5 +1,6 @@
-import type { EntryInfo } from '../beat/run-time.js'
+import type { EntryInfo } from '../beat/entry-info.js'
 import { UsageError } from '../lock/error.js'
+import { printable } from '../lock/printable.js'
 import type { CallOptions } from '../task-base/call.js'
 import type { Entry } from '../task-base/entry.js'
 import type { CallOnce } from '../task-base/once.js'
@@ -29,8 +30,14 @@ export async function change(name: string, flags: EntryFlags): Promise<ExitCode>
 
 async function tell(info: EntryInfo, { json }: ScheduleFlags): Promise<ExitCode> {
   await print(json ? `${jsonText(info, 2)}\n` : entryText(info))
-  for (const warning of info.warnings) say(warning)
+  for (const warning of [...info.warnings, ...noSlot(info)]) say(warning)
   return EXIT.done
+}
+
+/** An instant that has passed, most likely. */
+function noSlot({ name, schedule, state, next, unreadable }: EntryInfo): string[] {
+  if (state !== 'active' || next !== null || unreadable !== null) return []
+  return [`warning: no slot of ${printable(name)} is to come: '${printable(schedule)}' has none after now.`]
 }
 
 /** Texts are judged where the entry is read, with a sentence about entry, value and cure. */

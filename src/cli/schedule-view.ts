@@ -1,4 +1,5 @@
-import type { DecisionInfo, EntryInfo } from '../beat/run-time.js'
+import type { EntryInfo } from '../beat/entry-info.js'
+import type { DecisionInfo } from '../beat/run-time.js'
 import { UsageError } from '../lock/error.js'
 import { printable } from '../lock/printable.js'
 import { EXIT, type ExitCode } from './exit.js'
@@ -58,6 +59,7 @@ export function entryText(info: EntryInfo): string {
     ['next', info.nextLocal ?? 'never'],
     ['last', info.last && `${info.last.nominal} ${info.last.decision}`],
     ['runs', info.maxRuns === null ? String(info.runs) : `${info.runs} of ${info.maxRuns}`],
+    ['unreadable', info.unreadable],
     ['slots', counts.length === 0 ? null : counts.join(', ')],
     ...info.warnings.map((warning): [string, string] => ['warning', warning]),
     ['from', info.from === 'config' ? "the app's code" : `a command, ${info.createdAt}`],
@@ -78,8 +80,10 @@ function entryCells(info: EntryInfo): string[] {
   return [...when, overlap, String(runs), stateText(info)]
 }
 
-function stateText({ state, pausedAt, pausedWhy }: EntryInfo): string {
-  return state === 'paused' ? `paused since ${pausedAt}${pausedWhy === null ? '' : ` (${pausedWhy})`}` : state
+function stateText({ state, pausedAt, pausedWhy, unreadable }: EntryInfo): string {
+  const why = pausedWhy === null ? '' : ` (${pausedWhy})`
+  const text = state === 'paused' ? `paused since ${pausedAt}${why}` : state
+  return unreadable === null ? text : `${text}, not readable here`
 }
 
 function decisionCells({ nominal, decision, slots, holder, id, at }: DecisionInfo): string[] {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { DecisionInfo, EntryInfo } from '../../src/index.js'
+import { App, type DecisionInfo, type EntryInfo } from '../../src/index.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
 import { until } from '../support/until.js'
 import { type Command, type Ended, fixture, runCommand, startCommand } from './command.js'
@@ -85,6 +85,35 @@ describe('schedule', function () {
       (await listed()).map(({ name }) => name),
       ['refresh-7'],
     )
+  })
+
+  it('an entry of a newer version is listed as not readable here, told of by the beat, and left alone', async () => {
+    const app = new App('shop', { broker: server.url })
+    try {
+      const spec = '{"task":"feeds.refresh","schedule":"lunar full"}'
+      await (await app.connection()).servers.scheduleStore.put(
+        [{ name: 'moon', spec, config: null, maxRuns: null }],
+        'add',
+      )
+      await beat.saw(/entry moon: this beat cannot read it \(.*"lunar" is unknown.*left to beats that can/, 5_000)
+      assert.match((await byName('list')).stdout, /^moon +feeds\.refresh +lunar full +- .*active, not readable here$/m)
+      assert.match((await byName('show', 'moon')).stdout, /unreadable +.*"lunar" is unknown/)
+      assert.equal((await byName('remove', 'moon')).code, 0)
+    } finally {
+      await app.close()
+    }
+  })
+
+  it('an instant that has passed is taken with a warning, and headers with the entry', async () => {
+    const past = ['past', '--task', 'feeds.refresh', '--schedule', 'at 2020-01-01T00:00:00Z', '--args', '[1]']
+    const added = await byName('add', ...past, '--headers', '{"tenant":"7"}', '--json')
+    assert.equal(added.code, 0)
+    assert.match(added.stderr, /no slot of past is to come: 'at 2020-01-01T00:00:00Z' has none after now/)
+    assert.deepEqual(json<EntryInfo>(added).entry.options, { headers: { tenant: '7' } })
+    const wrong = await byName('change', 'past', '--headers', '{"tenant":7}')
+    assert.equal(wrong.code, 2)
+    assert.match(wrong.stderr, /headers\["tenant"\] must be text/)
+    assert.equal((await byName('remove', 'past')).code, 0)
   })
 
   it('[P14] history tells each slot once, with the holder of those that were skipped; the counts are its sum', async () => {
