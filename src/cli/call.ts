@@ -9,7 +9,7 @@ import { namedArguments } from '../task-base/key-argument.js'
 import type { Result } from '../task-base/result.js'
 import { readTaskName } from '../task-base/task-definition.js'
 import { EXIT, type ExitCode } from './exit.js'
-import { readArgs, readKwargs } from './json-flag.js'
+import { readArgs, readHeaderFlag, readKwargs } from './json-flag.js'
 import { jsonText, print, say } from './print.js'
 import { addCommand, exiting, type GlobalFlags } from './program.js'
 import { type Target, withTarget } from './target.js'
@@ -22,6 +22,7 @@ interface CallFlags extends GlobalFlags {
   readonly expires?: string
   readonly queue?: string
   readonly priority?: string
+  readonly headers?: string
   readonly softTimeLimit?: string
   readonly timeLimit?: string
   readonly overlap?: string
@@ -44,6 +45,7 @@ export function addCallCommand(parent: Command): void {
     .option('--expires <duration>', 'worthless after: 30s, 5m')
     .option('--queue <queue>', "default: as its task or the app's routes say, else default")
     .option('--priority <number>', '0 goes first, then 1 and so on; without one a call goes before those that have one')
+    .option('--headers <json>', 'texts for the body beside its arguments, a JSON object')
     .option('--soft-time-limit <duration>', 'abort the signal of its run after this long')
     .option('--time-limit <duration>', 'kill its run after this long')
     .option('--overlap <policy>', 'when the key is held: raise, skip, defer, queue, replace or allow')
@@ -114,15 +116,17 @@ function refuseUnknown({ scope, app }: Target, task: string): void {
   throw new UsageError(`app '${app.name}' has no task '${task}'${guess || '.'}`)
 }
 
-/** Durations are judged where the call is built; the texts pass. */
+/** Durations and headers are judged where the call is built; the texts pass. */
 function readOptions(flags: CallFlags): CallOptions {
   const { id, countdown, expires, queue, priority, softTimeLimit, timeLimit, overlap } = flags
+  const headers = readHeaderFlag(flags.headers)
   return {
     ...(id === undefined ? {} : { id }),
     ...(countdown === undefined ? {} : { countdown: countdown as Duration }),
     ...(expires === undefined ? {} : { expires: expires as Duration }),
     ...(queue === undefined ? {} : { queue }),
     ...(priority === undefined ? {} : { priority: Number(priority) }),
+    ...(headers === undefined ? {} : { headers: headers as CallOptions['headers'] & {} }),
     ...(softTimeLimit === undefined ? {} : { softTimeLimit: softTimeLimit as Duration }),
     ...(timeLimit === undefined ? {} : { timeLimit: timeLimit as Duration }),
     ...(overlap === undefined ? {} : { once: { overlap: overlap as Overlap } }),

@@ -59,7 +59,10 @@ export interface Entry extends EntryTiming {
   readonly options?: Omit<CallOptions, 'once' | 'id'>
   /** The task's code is elsewhere: this process need not know it. */
   readonly external?: true
-  /** Pause the entry when the run of its last slot has failed for good; `schedule resume` goes on. Default false. */
+  /**
+   * Pause the entry once one of its last ten runs has failed for good; `schedule resume` goes on, and so does a change.
+   * Beats look before each slot, and between slots ever more rarely, as long as results are kept. Default false.
+   */
   readonly pauseOnFailure?: boolean
 }
 

@@ -133,7 +133,7 @@ describe('the configuration of an app in the store', () => {
         ['plain', true],
       ],
     )
-    assert.match(listed[0]?.warnings[0] ?? '', /has no field 'newer'/)
+    assert.match(listed[0]?.unreadable ?? '', /has no field 'newer'/)
     assert.equal((await table.disable('strange'))?.state, 'disabled')
     await store.destroy()
     await app.close()

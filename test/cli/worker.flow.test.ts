@@ -80,6 +80,29 @@ describe('worker and beat', function () {
     assert.doesNotMatch(output.stdout, /ERROR/)
   })
 
+  it('hands the headers of a call, and of an entry that was added, to the body', async () => {
+    const { saw } = start('timetable', 'worker', '-B', '-c', '1')
+    await saw('entry refresh-7')
+    const called = await call('headed', '--headers', '{"tenant": "7"}', '--wait', '30s')
+    assert.match(called.stdout, /\{"tenant":"7"\}\n$/, called.stderr)
+    const wrong = await call('headed', '--headers', '{"tenant": 7}')
+    assert.deepEqual([wrong.code, wrong.stderr.includes('headers["tenant"] must be text')], [2, true], wrong.stderr)
+    const command = (...args: string[]) => runCommand(['--app', 'shop', '--broker', server.url, ...args])
+    const entry = [
+      'late',
+      '--task',
+      'headed',
+      '--schedule',
+      'at 2090-01-01T00:00:00Z',
+      '--headers',
+      '{"trace": "4f2a"}',
+    ]
+    assert.equal((await command('schedule', 'add', ...entry)).code, 0)
+    const { decision } = JSON.parse((await command('schedule', 'run', 'late', '--json')).stdout)
+    const result = await command('result', decision.id, '--wait', '30s')
+    assert.match(result.stdout, /\{"trace":"4f2a"\}/, result.stderr)
+  })
+
   it('-B starts its beat again when that dies, and ends it with a warm stop', async () => {
     const { child, saw, ended } = start('timetable', 'worker', '-B', '-c', '1')
     await saw('beat of app shop')
