@@ -1,6 +1,7 @@
 import { formatDuration } from '../lock/duration.js'
 import type { Holder } from '../lock/lock-store.js'
 import type { App } from '../task-base/app.js'
+import type { CarriedError } from '../task-base/carried-error.js'
 import type { AppEvents, EventSubject } from '../task-base/event.js'
 import type { Log } from './log.js'
 
@@ -87,10 +88,13 @@ function whyText({ code, error, attempt }: Ended): string {
   return code === null || error !== null ? '' : ` (${code})`
 }
 
-/** `RangeError: what it said`, of an error as it travels. */
+/** `RangeError: what it said, caused by Error: why`, of an error as it travels. */
 function errorLine(text: string): string {
-  const { name, message } = JSON.parse(text) as { name: string; message: string }
-  return `${name}: ${message}`
+  const lines: string[] = []
+  for (let each: CarriedError | undefined = JSON.parse(text); each; each = each.cause) {
+    lines.push(`${each.name}: ${each.message}`)
+  }
+  return lines.join(', caused by ')
 }
 
 function retryText(run: AppEvents['run:retried']): string {

@@ -4,6 +4,8 @@ import { decisionText, slotText } from '../../src/cli/beat-log.js'
 import { logLine } from '../../src/cli/log.js'
 import { runsText } from '../../src/cli/run-follower.js'
 import type { LockKey } from '../../src/lock/key.js'
+import { errorText } from '../../src/task-base/carried-error.js'
+import { SoftTimeLimitExceeded } from '../../src/task-base/error.js'
 
 const ONE = Date.UTC(2026, 10, 21, 1)
 const TIME = '2026-11-21T06:00:00.000Z'
@@ -34,7 +36,7 @@ describe('the log of worker and beat', () => {
     assert.equal(slotText(ONE - 3_600_000, 'UTC'), '00:00')
   })
 
-  it('tells the last error and the attempts of a task that is out of retries, and of one that died each time', () => {
+  it('tells the last error and the attempts of a task that is out of retries, of one that died each time, and the causes of an error', () => {
     const run = { id: '01HX', task: 'feed', key: 'feed:ab' as LockKey, label: 'feed n=1', worker: 'w1', ms: 43 }
     const failed = { ...run, outcome: 'failed', attempt: 4 } as const
     const error = '{"name":"RangeError","message":"not yet"}'
@@ -44,6 +46,7 @@ describe('the log of worker and beat', () => {
       { code: 'MAX_DELIVERIES', error: null },
       { code: 'TASK_ERROR', error },
       { code: 'TIME_LIMIT', error: null },
+      { code: 'SOFT_TIME_LIMIT', error: errorText(new Error('aborted', { cause: new SoftTimeLimitExceeded(40) })) },
     ].map((end) => endText({ ...failed, ...end }))
     assert.deepEqual(texts, [
       'failed feed n=1 [01HX] after 43 ms, out of retries at attempt 4: RangeError: not yet',
@@ -51,6 +54,7 @@ describe('the log of worker and beat', () => {
       'failed feed n=1 [01HX] after 43 ms: its process died each time it was started, at last at attempt 4',
       'failed feed n=1 [01HX] after 43 ms: RangeError: not yet',
       'failed feed n=1 [01HX] after 43 ms (TIME_LIMIT)',
+      'failed feed n=1 [01HX] after 43 ms: Error: aborted, caused by SoftTimeLimitExceeded: the task ran for more than its soft limit of 40 ms.',
     ])
   })
 
