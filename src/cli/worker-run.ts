@@ -48,14 +48,16 @@ async function refuseBadBeat(app: App, flags: GlobalFlags): Promise<void> {
 }
 
 async function start({ app, module, flags, choice, log, runs }: Start): Promise<Running> {
-  const { beat: withBeat, maxTasksPerChild, maxMemoryBytes, shutdownMs: _, ...options } = choice
+  const { beat: withBeat, maxTasksPerChild, maxMemoryBytes, shutdownMs: _, autoscale: scale, ...options } = choice
   const { worker: said } = app.settings
+  const autoscale = scale === null ? (said.autoscale ?? undefined) : scale
+  const concurrency = autoscale?.min ?? options.concurrency
   const recycling = {
     maxTasks: maxTasksPerChild ?? said.maxTasksPerChild,
     maxMemoryBytes: maxMemoryBytes ?? said.maxMemoryBytes,
   }
   const steps = { onStep: tellStep(log), steering: steeringOf(log) }
-  const worker = await startWorker({ app, module, ...options, recycling, ...steps })
+  const worker = await startWorker({ app, module, ...options, concurrency, autoscale, recycling, ...steps })
   tellWorker(worker.info, { app: app.name, log })
   tellStarter()
   const outage = new Outage({ log, probe: probeOf(app) })

@@ -5,8 +5,7 @@ import { UsageError } from '../lock/error.js'
 import { suggest } from '../lock/suggest.js'
 import { parseByteSize } from '../task-base/byte-size.js'
 import { readQueue, refuseLateSoftLimit } from '../task-base/call-term.js'
-import { readMaxTasks } from '../task-base/worker-options.js'
-import { MOST_CHILDREN } from '../worker/capacity.js'
+import { type Autoscale, MOST_CHILDREN, readAutoscale, readMaxTasks } from '../task-base/worker-options.js'
 import type { ExitCode } from './exit.js'
 import { claimPidfile } from './pidfile.js'
 import { addCommand, exiting, type GlobalFlags } from './program.js'
@@ -23,6 +22,7 @@ interface WorkerFlags extends GlobalFlags {
   readonly pidfile?: string
   readonly maxTasksPerChild?: string
   readonly maxMemoryPerChild?: string
+  readonly autoscale?: string
   readonly shutdownTimeout?: string
 }
 
@@ -38,6 +38,8 @@ export interface WorkerChoice {
   /** Here and below, null: as the app says. */
   readonly maxTasksPerChild: number | null
   readonly maxMemoryBytes: number | null
+  /** Undefined: a fixed number, which a given -c is. */
+  readonly autoscale: Autoscale | null | undefined
   readonly shutdownMs: number | null
 }
 
@@ -70,6 +72,7 @@ export function addWorkerCommand(parent: Command): void {
     )
     .option('--max-tasks-per-child <number>', 'replace a child after so many tasks; default: never')
     .option('--max-memory-per-child <size>', 'replace a child that needs more after a task: 300mb (kb, mb, gb)')
+    .option('--autoscale <max,min>', 'from min children to max: more while messages wait, fewer after 30 s idle')
     .option('--shutdown-timeout <duration>', 'kill what still runs this long after SIGTERM; default: 5m')
     .addHelpText('after', SIGNALS)
     .action(exiting((_, command: Command) => worker(command.optsWithGlobals<WorkerFlags>())))
@@ -97,6 +100,7 @@ function readChoice(flags: WorkerFlags): WorkerChoice {
     softTimeLimitMs,
     timeLimitMs,
     ...readRecycling(flags, pool),
+    autoscale: readScale(flags, pool),
     shutdownMs: flags.shutdownTimeout === undefined ? null : parseDuration(flags.shutdownTimeout, '--shutdown-timeout'),
   }
 }
@@ -125,6 +129,16 @@ function readRecycling(flags: WorkerFlags, pool: string): Pick<WorkerChoice, 'ma
     maxTasksPerChild: tasks === undefined ? null : readMaxTasks('--max-tasks-per-child', numberOf(tasks)),
     maxMemoryBytes: memory === undefined ? null : parseByteSize(memory, '--max-memory-per-child'),
   }
+}
+
+function readScale({ autoscale, concurrency }: WorkerFlags, pool: string): Autoscale | null | undefined {
+  if (autoscale === undefined) return concurrency === undefined && pool === 'prefork' ? null : undefined
+  const [, max, min] = /^(\d+),(\d+)$/.exec(autoscale) ?? []
+  if (max === undefined || min === undefined)
+    throw new UsageError(`--autoscale must be two numbers, max,min: 8,2; got '${autoscale}'.`)
+  if (concurrency !== undefined || pool === 'solo')
+    throw new UsageError('--autoscale says how many children there are: leave -c out, and use -P prefork.')
+  return readAutoscale('--autoscale', { max: Number(max), min: Number(min) })
 }
 
 function numberOf(text: string): number | string {

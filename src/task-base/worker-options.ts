@@ -12,6 +12,11 @@ export interface WorkerAppOptions {
   readonly maxTasksPerChild?: number
   /** A child whose resident memory is above this after a task is replaced: `'300mb'`. Default: never. */
   readonly maxMemoryPerChild?: ByteSize
+  /**
+   * How many children there may be (1 to 1000): more at once while messages wait, fewer when some were idle for `idle`
+   * (default 30 s). Default: a fixed number.
+   */
+  readonly autoscale?: { readonly max: number; readonly min: number; readonly idle?: Duration }
   /** How long a warm stop waits for what runs before it becomes a cold one. Default 5 minutes. */
   readonly shutdownTimeout?: Duration
 }
@@ -19,10 +24,21 @@ export interface WorkerAppOptions {
 export interface WorkerAppSettings {
   readonly maxTasksPerChild: number | null
   readonly maxMemoryBytes: number | null
+  readonly autoscale: Autoscale | null
   readonly shutdownMs: number
 }
 
-const NAMES = ['maxTasksPerChild', 'maxMemoryPerChild', 'shutdownTimeout']
+/** Bounds of a pool that follows its load. */
+export interface Autoscale {
+  readonly max: number
+  readonly min: number
+  readonly idleMs: number
+}
+
+const NAMES = ['maxTasksPerChild', 'maxMemoryPerChild', 'autoscale', 'shutdownTimeout']
+/** More children than this are a mistake. */
+export const MOST_CHILDREN = 1000
+const IDLE_MS = 30_000
 const SHUTDOWN_MS = 300_000
 
 /** @throws UsageError */
@@ -32,6 +48,7 @@ export function readWorkerOptions(where: string, options: WorkerAppOptions = {})
   return {
     maxTasksPerChild: tasks === undefined ? null : readMaxTasks(`${where}.maxTasksPerChild`, tasks),
     maxMemoryBytes: memory === undefined ? null : parseByteSize(memory, `${where}.maxMemoryPerChild`),
+    autoscale: options.autoscale === undefined ? null : readAutoscale(`${where}.autoscale`, options.autoscale),
     shutdownMs:
       shutdownTimeout === undefined ? SHUTDOWN_MS : parseDuration(shutdownTimeout, `${where}.shutdownTimeout`),
   }
@@ -41,4 +58,17 @@ export function readWorkerOptions(where: string, options: WorkerAppOptions = {})
 export function readMaxTasks(what: string, value: unknown): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return value
   throw new UsageError(`${what} must be a whole number from 1, got ${JSON.stringify(value)}.`)
+}
+
+/** @throws UsageError */
+export function readAutoscale(what: string, bounds: NonNullable<WorkerAppOptions['autoscale']>): Autoscale {
+  refuseUnknown(what, bounds, ['max', 'min', 'idle'])
+  const { max, min, idle } = bounds
+  const fits = (number: unknown) =>
+    Number.isInteger(number) && (number as number) >= 1 && (number as number) <= MOST_CHILDREN
+  if (!fits(max) || !fits(min) || min > max)
+    throw new UsageError(
+      `${what} must be max and min, 1 to ${MOST_CHILDREN} and the larger first, got ${String(max)} and ${String(min)}.`,
+    )
+  return { max, min, idleMs: idle === undefined ? IDLE_MS : parseDuration(idle, `${what}.idle`, { minMs: 100 }) }
 }

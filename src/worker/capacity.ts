@@ -1,5 +1,6 @@
 import { UsageError } from '../lock/error.js'
 import type { Consumer } from '../task-base/engine.js'
+import { MOST_CHILDREN } from '../task-base/worker-options.js'
 import type { Pool } from './pool.js'
 
 /** How many bodies a worker runs at once, and so how many messages it takes. */
@@ -12,8 +13,6 @@ export interface Capacity {
    */
   resize(size: number): Promise<void>
 }
-
-export const MOST_CHILDREN = 1000
 
 export function capacityOf(of: {
   readonly pool: Pool

@@ -72,6 +72,7 @@ export class PreforkPool implements Pool {
   }
 
   async resize(size: number): Promise<void> {
+    if (this.#closing) return
     const open = [...this.#places].filter((place) => !place.closing)
     this.#size = size
     if (open.length > size) return leave(open, open.length - size)

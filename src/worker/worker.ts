@@ -6,6 +6,8 @@ import type { App } from '../task-base/app.js'
 import type { Connection } from '../task-base/connection.js'
 import type { Consumer } from '../task-base/engine.js'
 import { publishPromotion, type Sweeper, startSweeper } from '../task-base/sweeper.js'
+import type { Autoscale } from '../task-base/worker-options.js'
+import { autoscale } from './autoscale.js'
 import { answerCaller } from './caller-line.js'
 import { type Capacity, capacityOf } from './capacity.js'
 import { deliverTo, keysOf } from './deliver.js'
@@ -43,6 +45,8 @@ export interface WorkerOptions {
   readonly steering?: Steering
   /** When children are replaced. Default: what the app says. */
   readonly recycling?: Recycling
+  /** Lets the number of children, at first `concurrency`, follow the load between these bounds. */
+  readonly autoscale?: Autoscale | undefined
 }
 
 export interface WorkerInfo {
@@ -134,6 +138,12 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       },
     })
     const stopping = new AbortController()
+    if (options.autoscale) {
+      const { engine } = connection.servers
+      const failed = (error: Error) => app.events.emit('trouble', { where: 'child', error })
+      const scaled = { autoscale: options.autoscale, pool, capacity, engine, queues: () => row.now.queues }
+      autoscale({ ...scaled, failed, signal: stopping.signal })
+    }
     const served = { ...parts, consumer, capacity }
     const { name, pool: kind, steering } = options
     const member = joinFleet({ ...served, app, name, kind, steering, row, stopping: stopping.signal, since })

@@ -103,9 +103,31 @@ describe("worker's pool", function () {
     assert.deepEqual([pids[0], pids[2]], [pids[1], pids[3]])
   })
 
+  it('grows at once while messages wait, shrinks when idle, by --autoscale or the app, and recycles all the same', async () => {
+    const { saw, output } = await start([], { POOLED_SCALE: 'yes' })
+    assert.match(output.stdout, /: 1 prefork child,/)
+    const file = join(folder, 'done')
+    const calls = Array.from({ length: 3 }, () => call('waits', '--args', JSON.stringify([file])))
+    await saw(/runs up to 3 at once/)
+    await saw(/(started waits.*){3}/s)
+    writeFileSync(file, '')
+    await Promise.all(calls)
+    await saw(/runs up to 1 at once/)
+    const { stdout } = await runCommand(['--app', app, '--broker', server.url, 'status', '--json'])
+    assert.deepEqual(
+      (JSON.parse(stdout) as { concurrency: number }[]).map(({ concurrency }) => concurrency),
+      [1],
+    )
+    const pids = [await answer('version'), await answer('version')]
+    assert.notEqual(pids[0], pids[1], 'one task a child')
+    assert.doesNotMatch(output.stdout, /died|put back|ERROR/)
+  })
+
   for (const [flags, told] of [
     [['--max-tasks-per-child', '0'], /--max-tasks-per-child must be a whole number from 1/],
     [['--max-memory-per-child', '12000'], /--max-memory-per-child.*write '12000kb'/],
+    [['--autoscale', '2,8'], /--autoscale must be max and min, 1 to 1000 and the larger first, got 2 and 8/],
+    [['--autoscale', '8,2', '-c', '4'], /leave -c out/],
     [['--shutdown-timeout', 'soon'], /--shutdown-timeout.*duration/],
     [['-P', 'solo', '--max-tasks-per-child', '5'], /need child processes; use -P prefork/],
   ] as const) {

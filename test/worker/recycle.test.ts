@@ -31,10 +31,17 @@ describe('recycling', () => {
   })
 
   it("reads an app's worker options, and refuses others by name", () => {
-    const defaults = { maxTasksPerChild: null, maxMemoryBytes: null, shutdownMs: 300_000 }
+    const defaults = { maxTasksPerChild: null, maxMemoryBytes: null, autoscale: null, shutdownMs: 300_000 }
     assert.deepEqual(readWorkerOptions('w'), defaults)
-    const read = readWorkerOptions('w', { maxTasksPerChild: 100, maxMemoryPerChild: '1gb', shutdownTimeout: '25s' })
-    assert.deepEqual(read, { maxTasksPerChild: 100, maxMemoryBytes: 1024 ** 3, shutdownMs: 25_000 })
+    const scale = { autoscale: { max: 8, min: 2 } }
+    const read = readWorkerOptions('w', {
+      maxTasksPerChild: 100,
+      maxMemoryPerChild: '1gb',
+      shutdownTimeout: '25s',
+      ...scale,
+    })
+    const autoscale = { max: 8, min: 2, idleMs: 30_000 }
+    assert.deepEqual(read, { maxTasksPerChild: 100, maxMemoryBytes: 1024 ** 3, autoscale, shutdownMs: 25_000 })
     for (const maxTasksPerChild of [0, 1.5, -1, Number.NaN, '5']) {
       assert.throws(
         () => readWorkerOptions('w', { maxTasksPerChild } as never),
