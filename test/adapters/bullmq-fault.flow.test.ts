@@ -8,6 +8,7 @@ import { BrokerUnavailable } from '../../src/lock/error.js'
 import { lockKey } from '../../src/lock/key.js'
 import type { ConsumeOptions, Consumer, Engine, Verdict } from '../../src/task-base/engine.js'
 import type { Message } from '../../src/task-base/message.js'
+import { ranMs } from '../support/machine-time.js'
 import { startPostgres } from '../support/postgres-server.js'
 import { startRedis } from '../support/redis-server.js'
 import { until } from '../support/until.js'
@@ -38,7 +39,7 @@ const PLACES: Record<string, () => Promise<Place>> = {
 
 for (const [name, start] of Object.entries(PLACES)) {
   describe(`BullMQ on ${name}, when things break`, function () {
-    this.timeout(40_000)
+    this.timeout(120_000)
     let place: Place
     let engine: Engine
     const consumers: Consumer[] = []
@@ -101,9 +102,9 @@ for (const [name, start] of Object.entries(PLACES)) {
       })
       child.kill('SIGKILL')
       await once(child, 'exit')
-      const killed = performance.now()
+      const killedNs = process.hrtime.bigint()
       await until(() => seen.length > 0, { what: 'the redelivery' })
-      assert.ok(performance.now() - killed < 2 * REDELIVER_MS + 250, `${performance.now() - killed} ms`)
+      assert.ok(ranMs(killedNs) < 2 * REDELIVER_MS + 250, `${ranMs(killedNs)} ms`)
       assert.deepEqual(seen, ['a'])
     })
 
@@ -151,9 +152,9 @@ for (const [name, start] of Object.entries(PLACES)) {
         consume: () => consume(async () => ACK),
       }
       for (const [what, call] of Object.entries(calls)) {
-        const asked = performance.now()
+        const askedNs = process.hrtime.bigint()
         await assert.rejects(call, (error) => error instanceof BrokerUnavailable && error.server === 'the broker', what)
-        assert.ok(performance.now() - asked < 6_500, `${what} took ${performance.now() - asked} ms`)
+        assert.ok(ranMs(askedNs) < 6_500, `${what} took ${ranMs(askedNs)} ms`)
       }
     })
 
@@ -168,7 +169,7 @@ for (const [name, start] of Object.entries(PLACES)) {
             () => true,
             () => false,
           ),
-        { what: 'the publish', timeoutMs: 5_000 },
+        { what: 'the publish' },
       )
       assert.equal(await engine.state(other, 'a'), 'waiting')
     })
@@ -185,7 +186,7 @@ for (const [name, start] of Object.entries(PLACES)) {
       await until(() => deliveries === 1, { what: 'the delivery' })
       await sleep(1_000)
       await place.restart()
-      await until(() => acknowledged.length > 0, { what: 'the acknowledgement', timeoutMs: 15_000 })
+      await until(() => acknowledged.length > 0, { what: 'the acknowledgement' })
     })
 
     it('a consumer that is paused while it waits for work delivers nothing', async () => {
@@ -198,7 +199,7 @@ for (const [name, start] of Object.entries(PLACES)) {
       await idle.consumer.pause()
       await publish('a')
       const { acknowledged } = await consume(async () => ACK)
-      await until(() => acknowledged.length === 1, { what: 'the other consumer', timeoutMs: 15_000 })
+      await until(() => acknowledged.length === 1, { what: 'the other consumer' })
       assert.equal(taken, 0)
     })
 
@@ -254,7 +255,7 @@ for (const [name, start] of Object.entries(PLACES)) {
       await engine.publish(messageOf('later', queue), { delayMs: 60_000, head: false })
       await publish('a')
       const child = user('closeNow')
-      assert.deepEqual(await once(child, 'exit', { signal: AbortSignal.timeout(20_000) }), [0, null])
+      assert.deepEqual(await once(child, 'exit', { signal: AbortSignal.timeout(50_000) }), [0, null])
     })
   })
 }

@@ -43,7 +43,7 @@ const PLACES: Record<string, () => Promise<Place>> = {
 
 for (const [name, start] of Object.entries(PLACES)) {
   describe(`a foreign job on ${name}`, function () {
-    this.timeout(40_000)
+    this.timeout(120_000)
     let place: Place
 
     before(async () => {

@@ -3,6 +3,7 @@ import type { Engine } from '../../src/task-base/engine.js'
 import { engineContract } from '../contract/engine.contract.js'
 import { startPostgres } from '../support/postgres-server.js'
 import { startRedis } from '../support/redis-server.js'
+import { steady } from '../support/steady.js'
 
 interface Place {
   readonly stop: () => Promise<void>
@@ -22,7 +23,7 @@ const PLACES: Record<string, () => Promise<Place>> = {
 
 for (const [name, start] of Object.entries(PLACES)) {
   describe(`BullMQ on ${name}`, function () {
-    this.timeout(40_000)
+    this.timeout(120_000)
     let place: Place
 
     before(async () => {
@@ -30,7 +31,7 @@ for (const [name, start] of Object.entries(PLACES)) {
     })
     after(() => place?.stop())
 
-    engineContract({ describe, it }, async () => {
+    engineContract(steady, async () => {
       const engines: Engine[] = []
       const another = async (): Promise<Engine> => {
         const engine = await place.open()

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { openScheduleStore } from '../../adapters/file/index.js'
 import type { EntryPut, ScheduleStore } from '../../src/beat/schedule-store.js'
 import { scheduleStoreContract } from '../contract/index.js'
+import { steady } from '../support/steady.js'
 
 const USER = fileURLToPath(new URL('../support/file-user.js', import.meta.url))
 const put = (name: string) => ({ name, spec: '{}', config: null, maxRuns: null })
@@ -22,7 +23,7 @@ describe('a timetable in a file', function () {
   })
   afterEach(() => rmSync(folder, { recursive: true }))
 
-  scheduleStoreContract({ describe, it }, async () => {
+  scheduleStoreContract(steady, async () => {
     const stores: ScheduleStore[] = []
     const another = async (app = 'shop') => {
       const store = await openScheduleStore({ app, path: join(folder, app) })

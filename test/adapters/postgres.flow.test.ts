@@ -2,6 +2,7 @@ import { openLockStore, openScheduleStore } from '../../adapters/postgres/index.
 import { lockStoreContract } from '../contract/lock-store.contract.js'
 import { scheduleStoreContract } from '../contract/schedule-store.contract.js'
 import { type PostgresServer, startPostgres } from '../support/postgres-server.js'
+import { steady } from '../support/steady.js'
 import { benchOf } from './postgres-bench.js'
 
 describe('Postgres', () => {
@@ -11,6 +12,6 @@ describe('Postgres', () => {
   })
   after(() => server.remove())
 
-  lockStoreContract({ describe, it }, () => benchOf(server, openLockStore))
-  scheduleStoreContract({ describe, it }, () => benchOf(server, openScheduleStore))
+  lockStoreContract(steady, () => benchOf(server, openLockStore))
+  scheduleStoreContract(steady, () => benchOf(server, openScheduleStore))
 })

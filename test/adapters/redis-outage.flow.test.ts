@@ -3,6 +3,7 @@ import { openLockStore } from '../../adapters/redis/index.js'
 import { StoreUnavailable, UsageError } from '../../src/lock/error.js'
 import type { LockStore } from '../../src/lock/lock-store.js'
 import { acquiring, KEY, releasing, runStep } from '../contract/lock-store/scene.js'
+import { ranMs } from '../support/machine-time.js'
 import { withRedis } from '../support/redis-client.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js'
@@ -34,10 +35,10 @@ describe('a Redis that fails', () => {
 
   it('[P24] is its own error while it is down, in bounded time, and serves again when it is back', async () => {
     await server.stop()
-    const start = performance.now()
+    const startNs = process.hrtime.bigint()
     await assert.rejects(store.acquire(acquiring('a')), unavailable())
     await assert.rejects(store.renew({ worker: null, leases: [], acked: [] }), unavailable())
-    assert.ok(performance.now() - start < 6_000)
+    assert.ok(ranMs(startNs) < 6_000)
     await server.restart()
     assert.equal((await store.acquire(acquiring('a'))).outcome, 'granted')
   })
@@ -70,12 +71,12 @@ describe('a Redis that fails', () => {
   })
 
   it('[P24] that answers nothing any more is unavailable in bounded time, and found again on a new connection', async () => {
-    const impatient = await open(`redis://127.0.0.1:${proxy.port}`, 300)
+    const impatient = await open(`redis://127.0.0.1:${proxy.port}`, 800)
     try {
       proxy.swallow()
-      const start = performance.now()
+      const startNs = process.hrtime.bigint()
       await assert.rejects(impatient.now(), unavailable())
-      assert.ok(performance.now() - start < 4_000)
+      assert.ok(ranMs(startNs) < 4_000)
       proxy.heal()
       assert.ok((await impatient.now()) > 0)
     } finally {
@@ -84,11 +85,11 @@ describe('a Redis that fails', () => {
   })
 
   it('[P21] that fell silent on one connection only is asked again on another', async () => {
-    const impatient = await open(`redis://127.0.0.1:${proxy.port}`, 300)
+    const impatient = await open(`redis://127.0.0.1:${proxy.port}`, 800)
     try {
       proxy.swallow()
       const answer = impatient.acquire(acquiring('a'))
-      setTimeout(() => proxy.heal(), 150)
+      setTimeout(() => proxy.heal(), 400)
       assert.equal((await answer).outcome, 'granted')
     } finally {
       await impatient.close()
@@ -110,13 +111,13 @@ describe('a Redis that fails', () => {
 
   it('that refuses the credentials says so at once, without showing them', async () => {
     await withRedis(server, (redis) => redis.config('SET', 'requirepass', 's3cret'))
-    const start = performance.now()
+    const startNs = process.hrtime.bigint()
     await assert.rejects(open(server.url), (error) => error instanceof UsageError && /password/.test(error.message))
     const wrong = `redis://:wr0ng@127.0.0.1:${server.port}`
     await assert.rejects(open(wrong), (error) => {
       return error instanceof UsageError && /refuses/.test(error.message) && !error.message.includes('wr0ng')
     })
-    assert.ok(performance.now() - start < 1_500)
+    assert.ok(ranMs(startNs) < 1_500)
     const right = await open(`redis://:s3cret@127.0.0.1:${server.port}`)
     await right.close()
   })

@@ -1,6 +1,7 @@
 import { openLockStore, openScheduleStore } from '../../adapters/redis/index.js'
 import { lockStoreContract, scheduleStoreContract } from '../contract/index.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
+import { steady } from '../support/steady.js'
 import { benchOf } from './redis-bench.js'
 
 describe('Redis', function () {
@@ -12,6 +13,6 @@ describe('Redis', function () {
   })
   after(() => server.stop())
 
-  lockStoreContract({ describe, it }, () => benchOf(server.url, openLockStore))
-  scheduleStoreContract({ describe, it }, () => benchOf(server.url, openScheduleStore))
+  lockStoreContract(steady, () => benchOf(server.url, openLockStore))
+  scheduleStoreContract(steady, () => benchOf(server.url, openScheduleStore))
 })

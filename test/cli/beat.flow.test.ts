@@ -94,17 +94,17 @@ describe('beat', function () {
     await saw(/healthz on 127\.0\.0\.1:\d+/)
     const port = /healthz on 127\.0\.0\.1:(\d+)/.exec(started[0]?.output.stdout ?? '')?.[1]
     const ask = () => fetch(`http://127.0.0.1:${port}/healthz`)
-    await until(async () => (await ask()).status === 200, { timeoutMs: 10_000, everyMs: 100 })
+    await until(async () => (await ask()).status === 200, { everyMs: 100 })
     const well = (await (await ask()).json()) as BeatHealth
     assert.deepEqual([well.ok, well.leader, well.entries], [true, true, 1])
     assert.equal((await fetch(`http://127.0.0.1:${port}/other`)).status, 404)
     process.kill(server.pid, 'SIGSTOP')
     try {
-      await until(async () => (await ask()).status === 503, { timeoutMs: 25_000, everyMs: 200, what: '503' })
+      await until(async () => (await ask()).status === 503, { everyMs: 200, what: '503' })
     } finally {
       process.kill(server.pid, 'SIGCONT')
     }
-    await until(async () => (await ask()).status === 200, { timeoutMs: 20_000, everyMs: 200, what: '200 again' })
+    await until(async () => (await ask()).status === 200, { everyMs: 200, what: '200 again' })
     child.kill('SIGTERM')
     assert.equal((await ended).code, 0)
   })

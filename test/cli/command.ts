@@ -54,7 +54,7 @@ export function startScript(entry: string, args: readonly string[], { cwd, env }
     output.stderr += chunk.toString('utf8')
   })
   const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, ...output }))
-  const saw = async (text: string | RegExp, timeoutMs = 15_000) => {
+  const saw = async (text: string | RegExp, timeoutMs = 30_000) => {
     const seen = () => (typeof text === 'string' ? output.stdout.includes(text) : text.test(output.stdout))
     const what = () => `${String(text)} in:\n${output.stdout}\n${output.stderr}`
     await until(seen, { timeoutMs, what: String(text) }).catch((cause: unknown) => {

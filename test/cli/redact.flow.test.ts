@@ -7,7 +7,7 @@ import { ODD, SECRET } from './fixture/vault.js'
 const UNSAFE = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069]/
 
 describe('[P20] all that a worker, its beat and the commands print', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let server: RedisServer
   let worker: Command
   const printed: string[] = []
@@ -34,8 +34,8 @@ describe('[P20] all that a worker, its beat and the commands print', function ()
   it('holds no hidden argument and no control character, whatever is asked', async () => {
     const call = (task: string, args: unknown[], ...more: string[]) =>
       run('call', task, '--args', JSON.stringify(args), ...more)
-    await call('vault.open', [SECRET, 20_000], '--id', 'held')
-    await call('odd', [{ text: ODD, ms: 20_000 }], '--id', 'odd-held')
+    await call('vault.open', [SECRET, 120_000], '--id', 'held')
+    await call('odd', [{ text: ODD, ms: 120_000 }], '--id', 'odd-held')
     await worker.saw('started odd')
     assert.equal(await call('vault.open', [`${SECRET}!`, 0, true], '--id', 'stuck', '--wait'), 1)
     await call('odd', [{ text: ODD, ms: 0 }], '--overlap', 'raise')

@@ -12,7 +12,7 @@ describe('schedule', function () {
     server = await startRedis()
     beat = startCommand(['-A', fixture('timetable'), '--broker', server.url, 'beat'])
     await beat.saw('entry refresh-7')
-    await until(async () => (await listed()).length > 0, { timeoutMs: 10_000 })
+    await until(async () => (await listed()).length > 0)
   })
   after(async () => {
     beat.child.kill('SIGTERM')
@@ -25,7 +25,7 @@ describe('schedule', function () {
   const listed = async () => json<EntryInfo[]>(await byName('list', '--json'))
 
   it('list and show tell what runs when, what became of it, and where it is from', async () => {
-    await until(async () => (await listed())[0]?.last, { timeoutMs: 10_000, everyMs: 200 })
+    await until(async () => (await listed())[0]?.last, { everyMs: 200 })
     const [entry] = await listed()
     assert.ok(entry)
     const { name, task, schedule, timezone, overlap, state, from } = entry
@@ -122,7 +122,7 @@ describe('schedule', function () {
         const found = json<DecisionInfo[]>(await byName('history', 'refresh-7', '--limit', '100', '--json'))
         return found.some(({ decision }) => decision === 'skipped') ? found : undefined
       },
-      { timeoutMs: 10_000, everyMs: 200 },
+      { everyMs: 200 },
     )
     const skipped = rows.find(({ decision }) => decision === 'skipped')
     assert.match(skipped?.holder ?? '', /^b-[0-9a-f]{32}-\d+$/)

@@ -65,10 +65,11 @@ describe('a command of another copy of the package than the app’s', function (
     assert.equal(standing.code, 1)
     assert.match(standing.stdout, /^FAILURE \(TASK_ERROR\): .*out of paper/)
 
-    const call = command('call', 'feeds.refresh', '--args', '[7, 1000]')
+    const call = command('call', 'feeds.refresh', '--args', JSON.stringify([7, 0, join(folder, 'end')]))
     await worker.saw(/started .*feeds\.refresh/)
     assert.equal((await call.ended).code, 0)
     process.kill(server.pid, 'SIGKILL')
+    writeFileSync(join(folder, 'end'), '')
     const told = (): string => worker.output.stdout + worker.output.stderr
     await until(() => told().includes('end of a run'), { what: 'the end of the body, which nobody writes down' })
     await server.restart()

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { START_STEPS } from '../../src/worker/start-step.js'
 import { type PostgresServer, startPostgres } from '../support/postgres-server.js'
 import { until } from '../support/until.js'
@@ -8,9 +10,11 @@ import { type Command, fixture, runCommand, startCommand } from './command.js'
 describe('worker and beat', function () {
   this.timeout(60_000)
   let server: PostgresServer
+  let folder: string
   const started: Command[] = []
   before(async () => {
     server = await startPostgres()
+    folder = mkdtempSync(join(tmpdir(), 'beatlock-worker-'))
   })
   afterEach(async () => {
     for (const { child, ended } of started.splice(0)) {
@@ -19,7 +23,10 @@ describe('worker and beat', function () {
     }
     await runCommand(['--broker', server.url, 'locks', 'clear', '*', '--parked', '--force', '--now', '--yes'])
   })
-  after(() => server.remove())
+  after(async () => {
+    rmSync(folder, { recursive: true })
+    await server.remove()
+  })
 
   const start = (app: string, ...args: string[]): Command => {
     const command = startCommand(['-A', fixture(app), '--broker', server.url, ...args])
@@ -46,9 +53,12 @@ describe('worker and beat', function () {
   it('[P22] finishes what runs at the first SIGTERM, and says what it waits for', async () => {
     const { child, saw, ended } = start('shop', 'worker', '-c', '1')
     await saw('tasks ')
-    await call('feeds.refresh', '--args', '[7, 1500]')
+    const end = join(folder, 'end')
+    await call('feeds.refresh', '--args', JSON.stringify([7, 0, end]))
     await saw('started feeds.refresh feedId=7')
     child.kill('SIGTERM')
+    await saw('worker is stopping')
+    writeFileSync(end, '')
     const { code, stdout } = await ended
     assert.equal(code, 0)
     assert.match(
@@ -61,7 +71,7 @@ describe('worker and beat', function () {
   it('kills what runs at the second signal; its key stays queued for its redelivery', async () => {
     const { child, saw, ended, output } = start('shop', 'worker', '-c', '1')
     await saw('tasks ')
-    await call('feeds.refresh', '--args', '[2, 5000]')
+    await call('feeds.refresh', '--args', '[2, 120000]')
     await saw('started feeds.refresh feedId=2')
     child.kill('SIGINT')
     await saw('worker is stopping: it waits')

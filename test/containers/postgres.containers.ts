@@ -2,6 +2,7 @@ import { openEngine } from '../../adapters/bullmq/index.js'
 import { openLockStore, openScheduleStore } from '../../adapters/postgres/index.js'
 import { benchOf } from '../adapters/postgres-bench.js'
 import { engineContract, lockStoreContract, scheduleStoreContract } from '../contract/index.js'
+import { steady } from '../support/steady.js'
 import { containedPostgres } from './container.js'
 import { engineBenchOf } from './engine-bench.js'
 
@@ -14,9 +15,9 @@ describe('Postgres in a container', function () {
   })
   after(() => server?.remove())
 
-  lockStoreContract({ describe, it }, () => benchOf(server.place, openLockStore))
-  scheduleStoreContract({ describe, it }, () => benchOf(server.place, openScheduleStore))
-  engineContract({ describe, it }, () =>
+  lockStoreContract(steady, () => benchOf(server.place, openLockStore))
+  scheduleStoreContract(steady, () => benchOf(server.place, openScheduleStore))
+  engineContract(steady, () =>
     engineBenchOf(() => openEngine({ app: 'suite', server: 'postgres', postgres: server.place })),
   )
 })

@@ -2,6 +2,7 @@ import { openEngine } from '../../adapters/bullmq/index.js'
 import { openLockStore, openScheduleStore } from '../../adapters/redis/index.js'
 import { benchOf } from '../adapters/redis-bench.js'
 import { engineContract, lockStoreContract, scheduleStoreContract } from '../contract/index.js'
+import { steady } from '../support/steady.js'
 import { type Contained, containedRedis } from './container.js'
 import { engineBenchOf } from './engine-bench.js'
 
@@ -14,9 +15,7 @@ describe('Redis in a container', function () {
   })
   after(() => server?.remove())
 
-  lockStoreContract({ describe, it }, () => benchOf(server.place.url, openLockStore))
-  scheduleStoreContract({ describe, it }, () => benchOf(server.place.url, openScheduleStore))
-  engineContract({ describe, it }, () =>
-    engineBenchOf(() => openEngine({ app: 'suite', server: 'redis', redis: server.place })),
-  )
+  lockStoreContract(steady, () => benchOf(server.place.url, openLockStore))
+  scheduleStoreContract(steady, () => benchOf(server.place.url, openScheduleStore))
+  engineContract(steady, () => engineBenchOf(() => openEngine({ app: 'suite', server: 'redis', redis: server.place })))
 })

@@ -8,9 +8,10 @@ import { fileURLToPath } from 'node:url'
 import { DeadlineFeed } from '../../src/lock/deadline-feed.js'
 import { ticketKey, writeTicket } from '../../src/lock/feed-ticket.js'
 import { monotonicNs, msToNs } from '../../src/lock/trust.js'
+import { ranMs } from '../support/machine-time.js'
 import { until } from '../support/until.js'
 
-const LEASE_MS = 1000
+const LEASE_MS = 3000
 
 describe('a child whose keeper or lease is gone', () => {
   let folder: string
@@ -64,31 +65,32 @@ describe('a child whose keeper or lease is gone', () => {
     assert.equal(pids.every(runs), true)
     const killedNs = monotonicNs()
     child.kill('SIGKILL')
-    await until(() => !pids.some(runs), { everyMs: 1, timeoutMs: 5000 })
-    const ms = Number(monotonicNs() - killedNs) / 1e6
+    await until(() => !pids.some(runs), { everyMs: 1 })
+    const ms = ranMs(killedNs)
     tellMs('parent killed → children dead', ms)
     assert.ok(ms < 1000, `${ms} ms`)
   })
 
   it('[P7] dies at its deadline while it spins and its parent is blocked', async () => {
     const bodies = [{ task: 'spin', args: [] }]
-    const { lines } = await startParent({ bodies, store: 'never-answers', blockMs: 3 * LEASE_MS })
+    const { lines } = await startParent({ bodies, store: 'never-answers', blockMs: 2 * LEASE_MS })
     const readyNs = monotonicNs()
     const [pid = 0] = children
     await until(() => !runs(pid), { everyMs: 1 })
-    assert.ok(Number(monotonicNs() - readyNs) / 1e6 < LEASE_MS, 'while its parent was blocked')
+    assert.ok(ranMs(readyNs) < LEASE_MS, 'while its parent was blocked')
     const end = JSON.parse(await until(() => lines[1])) as { end: string; why: string; detail: string }
     assert.deepEqual([end.end, end.why, end.detail], ['killed', 'lost', 'SIGKILL'])
   })
 
-  it('[P9] keeps its lease while the main loop of its parent is blocked for three leases', async () => {
+  it('[P9] keeps its lease while the main loop of its parent is blocked for longer than that', async () => {
     const renewals = file()
-    const bodies = [{ task: 'sleep', args: [2.5 * LEASE_MS] }]
-    const { lines } = await startParent({ bodies, renewals, blockMs: 3 * LEASE_MS })
+    const leaseMs = 5_000
+    const bodies = [{ task: 'sleep', args: [1.2 * leaseMs] }]
+    const { lines } = await startParent({ leaseMs, bodies, renewals, blockMs: 1.3 * leaseMs })
     const end = JSON.parse(await until(() => lines[1])) as unknown
     assert.deepEqual(end, { end: 'returned', result: '"slept"' })
     const times = readFileSync(renewals, 'utf8').trim().split('\n')
-    assert.ok(times.length >= 7, `${times.length} renewals in 3 leases`)
+    assert.ok(times.length >= 2, `${times.length} renewals`)
   })
 
   it('[P7] its signal fires when the lock is taken away, though its parent is blocked', async () => {
@@ -97,7 +99,7 @@ describe('a child whose keeper or lease is gone', () => {
     const { lines } = await startParent({ bodies, store: 'taken-away', blockMs: 2 * LEASE_MS })
     const startedNs = monotonicNs()
     await until(() => existsSync(note), { everyMs: 1 })
-    assert.ok(Number(monotonicNs() - startedNs) / 1e6 < LEASE_MS)
+    assert.ok(ranMs(startedNs) < LEASE_MS)
     assert.equal(readFileSync(note, 'utf8'), 'LOCK_LOST')
     assert.equal(lines.length, 1)
   })
@@ -113,15 +115,16 @@ describe('a child whose keeper or lease is gone', () => {
   it('[P2] is dead within 250 ms of waking from a stop that outlasted its deadline', async () => {
     const feed = await startFeed()
     try {
-      const deadlineNs = monotonicNs() + msToNs(1500)
-      const child = await startArmed(feed, String(deadlineNs))
+      const child = await startArmed(feed, monotonicNs() + msToNs(600_000))
+      const deadlineNs = monotonicNs() + msToNs(700)
+      feed.tell(deadlineNs)
       child.kill('SIGSTOP')
       await until(() => monotonicNs() > deadlineNs + msToNs(300))
       assert.equal(child.signalCode, null)
       const wokenNs = monotonicNs()
       child.kill('SIGCONT')
       await until(() => child.signalCode, { everyMs: 1 })
-      const ms = Number(monotonicNs() - wokenNs) / 1e6
+      const ms = ranMs(wokenNs)
       tellMs('SIGCONT → dead', ms)
       assert.ok(ms < 250, `${ms} ms`)
     } finally {
@@ -132,14 +135,14 @@ describe('a child whose keeper or lease is gone', () => {
   it('[P9] lives on when a newer deadline comes in time, and dies at that', async () => {
     const feed = await startFeed()
     try {
+      const child = await startArmed(feed, monotonicNs() + msToNs(600_000))
       const firstNs = monotonicNs() + msToNs(1000)
-      const child = await startArmed(feed, String(firstNs))
       const nextNs = firstNs + msToNs(600)
-      feed.deadlines.set('run', nextNs)
-      feed.server.deadline('run', nextNs)
+      for (const deadlineNs of [firstNs, nextNs]) feed.tell(deadlineNs)
       await until(() => child.signalCode, { everyMs: 1 })
-      const lateMs = Number(monotonicNs() - nextNs) / 1e6
-      assert.ok(lateMs >= 0 && lateMs < 250, `${lateMs} ms after the newer deadline`)
+      const goneNs = monotonicNs()
+      const lateMs = ranMs(nextNs, goneNs)
+      assert.ok(goneNs >= nextNs && lateMs < 250, `${lateMs} ms after the newer deadline`)
     } finally {
       await feed.server.close()
     }
@@ -151,7 +154,7 @@ describe('a child whose keeper or lease is gone', () => {
     const endedNs = monotonicNs()
     await feed.server.close()
     await until(() => child.signalCode, { everyMs: 1 })
-    assert.ok(Number(monotonicNs() - endedNs) / 1e6 < 250)
+    assert.ok(ranMs(endedNs) < 250)
   })
 
   it('is not let in with a ticket that was used or is not genuine', async () => {
@@ -174,19 +177,24 @@ describe('a child whose keeper or lease is gone', () => {
     const deadlines = new Map<string, bigint>()
     const server = new DeadlineFeed({ path, ticketKey: key, deadlineNs: (runId) => deadlines.get(runId) })
     await server.listen()
-    return { server, path, key, deadlines }
+    /** Whether or not it has asked yet. */
+    const tell = (deadlineNs: bigint): void => {
+      deadlines.set('run', deadlineNs)
+      server.deadline('run', deadlineNs)
+    }
+    return { server, path, key, tell }
   }
 
-  async function startArmed(feed: { path: string; key: Uint8Array }, deadlineNs?: string): Promise<ChildProcess> {
+  async function startArmed(feed: { path: string; key: Uint8Array }, deadlineNs?: bigint): Promise<ChildProcess> {
     const note = file()
     const child = spawnArmed(feed.path, writeTicket(feed.key, 0), note, deadlineNs)
     await until(() => existsSync(note), { what: 'an armed child' })
     return child
   }
 
-  function spawnArmed(path: string, ticket: string, note: string, deadlineNs?: string): ChildProcess {
+  function spawnArmed(path: string, ticket: string, note: string, deadlineNs?: bigint): ChildProcess {
     const script = fileURLToPath(new URL('./fixture/armed.js', import.meta.url))
-    const args = [script, path, ticket, note, ...(deadlineNs === undefined ? [] : [deadlineNs])]
+    const args = [script, path, ticket, note, ...(deadlineNs === undefined ? [] : [String(deadlineNs)])]
     const child = spawn(process.execPath, args, { stdio: 'ignore' })
     started.push(child)
     return child

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import pg from 'pg'
 import { type Backend, startBackend } from '../support/backends.js'
 import { processState } from '../support/body-log.js'
-import { type Fleet, startFleet } from '../support/fleet.js'
+import { type Fleet, startFleet, type WorkerMember } from '../support/fleet.js'
 import { losingJobLock } from '../support/job-lock.js'
 import { until } from '../support/until.js'
 import { RELEASE_AND_POP, type Variant } from '../support/variant.js'
@@ -18,8 +18,8 @@ interface Scene {
   readonly play: (fleet: Fleet, backend: Backend, variant: Variant | undefined) => Promise<void>
 }
 
-const stopped = (pid: number): Promise<boolean> =>
-  until(() => processState(pid) === 'stopped', { what: 'the trap', timeoutMs: 20_000 })
+const stopped = (pid: number): Promise<boolean> => until(() => processState(pid) === 'stopped', { what: 'the trap' })
+const told = ({ events }: WorkerMember, event: string): boolean => events.some(({ name }) => name === event)
 const starts = (fleet: Fleet, id: string): number => fleet.lines(id).filter(({ event }) => event === 'start').length
 
 const SCENES: readonly Scene[] = [
@@ -48,7 +48,7 @@ const SCENES: readonly Scene[] = [
         trap: { at: 'release', when: 'before', do: 'stop' },
       })
       const publisher = await fleet.publisher()
-      const { id } = await publisher.call({ work: { n: 1, ms: 50, thenMs: 3000, how: 'deaf' } })
+      const { id } = await publisher.call({ work: { n: 1, ms: 50, how: 'deaf', toldFrom: 2 } })
       await stopped(first.pid)
       const paused = fleet.pause([first.pid])
       await fleet.worker('w2')
@@ -56,6 +56,8 @@ const SCENES: readonly Scene[] = [
       const parked = await publisher.call({ work: { n: 1, ms: 50 }, overlap: 'defer' })
       assert.equal(parked.outcome, 'parked')
       paused.wake()
+      await until(() => told(first, 'lock:stale') || starts(fleet, parked.id) > 0, { what: 'the late release' })
+      fleet.finish(id)
       await fleet.seen({ id: parked.id, event: 'end' })
     },
   },
@@ -70,9 +72,12 @@ const SCENES: readonly Scene[] = [
       const { id } = await publisher.call({ work: { n: 1, ms: 0 } })
       const ended = (): boolean => worker.events.some(({ name, event }) => name === 'run:ended' && event['id'] === id)
       await until(ended, { what: 'the end of the first run, told once more where its reply was lost' })
-      const work = { n: 1, ms: 1500 }
+      const work = { n: 1, ms: 50, toldFrom: 1 }
       const calls = [await publisher.call({ work }), await publisher.call({ work }), await publisher.call({ work })]
-      for (const call of calls) if (call.outcome === 'published') await fleet.seen({ id: call.id, event: 'end' })
+      const run = calls.filter(({ outcome }) => outcome === 'published')
+      for (const call of run) await fleet.seen({ id: call.id, event: 'tick' })
+      for (const call of run) fleet.finish(call.id)
+      for (const call of run) await fleet.seen({ id: call.id, event: 'end' })
     },
   },
   {
@@ -85,13 +90,14 @@ const SCENES: readonly Scene[] = [
         await fleet.worker('w2', { concurrency: 1, variant }),
       ]
       const publisher = await fleet.publisher()
-      const { id } = await publisher.call({ work: { n: 1, ms: 8000, thenMs: 500 } })
+      const { id } = await publisher.call({ work: { n: 1, ms: 50, toldFrom: 1 } })
       await fleet.seen({ id, event: 'tick' })
-      const putBack = (): boolean => workers.some(({ events }) => events.some(({ name }) => name === 'run:putBack'))
+      const putBack = (): boolean => workers.some((worker) => told(worker, 'run:putBack'))
       const answered = (): boolean => starts(fleet, id) > 1 || putBack()
       await losingJobLock(backend, { app: fleet.app.name, id }, async (lose) => {
         await until(async () => (await lose()) ?? answered(), { everyMs: 100, what: 'the redelivery' })
       })
+      fleet.finish(id)
       await fleet.seen({ id, event: 'end' })
     },
   },
@@ -106,12 +112,15 @@ const SCENES: readonly Scene[] = [
         trap: { at: 'run', when: 'after', do: 'stop' },
       })
       const publisher = await fleet.publisher()
-      const { id } = await publisher.call({ work: { n: 1, ms: 3000 } })
+      const { id } = await publisher.call({ work: { n: 1, ms: 50, toldFrom: 1 } })
       await stopped(first.pid)
       const paused = fleet.pause([first.pid])
       await fleet.worker('w2', { concurrency: 1 })
       await fleet.seen({ id, event: 'tick', attempt: 2 })
       paused.wake()
+      const refused = (): boolean => told(first, 'run:lost') || told(first, 'lock:stale')
+      await until(() => refused() || starts(fleet, id) > 1, { what: 'the late start' })
+      fleet.finish(id)
       await fleet.seen({ id, event: 'end', attempt: 2 })
     },
   },
@@ -129,9 +138,8 @@ const SCENES: readonly Scene[] = [
       const { id } = await publisher.call({ work: { n: 1, ms: 50 } })
       await until(() => first.exited(), { what: 'the trap' })
       const second = await fleet.worker('w2', { concurrency: 1 })
-      const answered = (): boolean =>
-        starts(fleet, id) > 1 || second.events.some(({ name }) => name === 'run:duplicate')
-      await until(answered, { what: 'the redelivery', timeoutMs: 20_000 })
+      const answered = (): boolean => starts(fleet, id) > 1 || told(second, 'run:duplicate')
+      await until(answered, { what: 'the redelivery' })
     },
   },
   {
@@ -212,7 +220,7 @@ async function playOn(scene: Scene, backend: Backend, how: 'sound' | 'broken'): 
   try {
     if (broken && inStatement) await replaceRelease(fleet, backend)
     await scene.play(fleet, backend, broken && !inStatement ? (scene.variant as Variant) : undefined)
-    return await fleet.check({ withinMs: broken ? 5_000 : 20_000 })
+    return await fleet.check({ withinMs: broken ? 5_000 : 40_000 })
   } finally {
     await fleet.end()
   }

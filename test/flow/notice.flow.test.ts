@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { App, type Result } from '../../src/index.js'
 import { type RunningWorker, startWorker } from '../../src/worker/worker.js'
 import { setFlowEnv } from '../support/flow-env.js'
+import { ranMs } from '../support/machine-time.js'
 import { startPostgres } from '../support/postgres-server.js'
 import { startRedis } from '../support/redis-server.js'
 import { until } from '../support/until.js'
@@ -56,10 +57,10 @@ for (const [name, startServer] of Object.entries(PLACES)) {
         const woken = countLooks(app)
         const { open, runs } = await lineUp(app, MANY)
         woken.clear()
-        const startedAt = performance.now()
+        const openedNs = process.hrtime.bigint()
         open()
         await Promise.all(runs)
-        assert.ok(performance.now() - startedAt < MANY_TAKE_MS)
+        assert.ok(ranMs(openedNs) < MANY_TAKE_MS)
         const looks = [...woken].filter(([topic]) => topic.startsWith('message:')).map(([, count]) => count)
         // Its turn, and on some stores its own end while it still listens.
         assert.ok(looks.length === MANY && looks.every((count) => count <= 2), String(looks))
@@ -75,12 +76,12 @@ for (const [name, startServer] of Object.entries(PLACES)) {
     it('a result is known at once', () =>
       using('heard', async (app) => {
         const { results, gets } = await manyGets(app, MANY)
-        const startedAt = performance.now()
+        const startedNs = process.hrtime.bigint()
         for (const [n, result] of results.entries()) {
           await app.revoke(result)
           await gets[n]
         }
-        assert.ok(performance.now() - startedAt < MANY_TAKE_MS)
+        assert.ok(ranMs(startedNs) < MANY_TAKE_MS)
       }))
 
     it('a result is known a little later, all notices lost', () =>
@@ -120,9 +121,9 @@ for (const [name, startServer] of Object.entries(PLACES)) {
         const line = (event: string) => (): boolean => log().includes(`"${id}","attempt":1,"event":"${event}"`)
         await until(line('start'), { what: 'the body to start' })
         await flow.app.locks.clear(key ?? '', { force: true })
-        const clearedAt = performance.now()
-        await until(line('end'), { what: 'the body to end', timeoutMs: 20_000 })
-        return performance.now() - clearedAt
+        const clearedNs = process.hrtime.bigint()
+        await until(line('end'), { what: 'the body to end' })
+        return ranMs(clearedNs)
       }
       try {
         await body({ stopOne })

@@ -9,6 +9,7 @@ import { type RunningWorker, startWorker } from '../../src/worker/worker.js'
 import { runCommand } from '../cli/command.js'
 import type { BodyLine } from '../support/flow-app.js'
 import { setFlowEnv } from '../support/flow-env.js'
+import { ranMs } from '../support/machine-time.js'
 import { startPostgres } from '../support/postgres-server.js'
 import { startRedis } from '../support/redis-server.js'
 import { until } from '../support/until.js'
@@ -84,6 +85,7 @@ for (const [name, startServer] of Object.entries(PLACES)) {
         .filter((line) => line !== '')
         .map((line) => JSON.parse(line) as BodyLine)
         .filter((line) => line.id === id)
+    const finish = (id: string): void => writeFileSync(flow.finishFile(join(folder, 'bodies'), id), '')
     const started = (id: string): Promise<unknown> => until(() => bodies(id).length > 0, { what: `the body of ${id}` })
 
     it('runs and gives its value back', async () => {
@@ -120,15 +122,16 @@ for (const [name, startServer] of Object.entries(PLACES)) {
     })
 
     it('hands headers to the body after a retry, and those of a parked call after its promotion', async () => {
-      const first = await flow.headed.applyAsync([], { headers: { trace: 'first' } })
-      const second = await flow.headed.applyAsync([], { headers: { trace: 'é\u0000', tenant: '7' } })
+      const first = await flow.headed.applyAsync([{ n: 1, told: true }], { headers: { trace: 'first' } })
+      const second = await flow.headed.applyAsync([{ n: 2 }], { headers: { trace: 'é\u0000', tenant: '7' } })
       assert.equal(second.outcome, 'parked')
+      finish(first.id)
       assert.deepEqual(await first.get({ timeout: '20s' }), { trace: 'first' })
       assert.deepEqual(await second.get({ timeout: '20s' }), { trace: 'é\u0000', tenant: '7' })
     })
 
     it('[P12] refuses a second call while the first is running, and takes it when that has ended', async () => {
-      const first = await flow.slow.delay({ n: 2, ms: 400 })
+      const first = await flow.slow.delay({ n: 2, told: true })
       await started(first.id)
       assert.equal(await first.state(), 'STARTED')
       const second = await flow.slow.delay({ n: 2 })
@@ -136,6 +139,7 @@ for (const [name, startServer] of Object.entries(PLACES)) {
       assert.equal(second.holder?.id, first.id)
       assert.equal(second.holder?.worker, `w1@${name}`)
       await assert.rejects(second.get(), Rejected)
+      finish(first.id)
       await first.get({ timeout: '20s' })
       const third = await flow.slow.delay({ n: 2 })
       assert.equal(await third.get({ timeout: '20s' }), 2)
@@ -143,10 +147,11 @@ for (const [name, startServer] of Object.entries(PLACES)) {
 
     it('[P18] runs one deferred call after the holder; later ones follow it to its value', async () => {
       const defer = { once: { overlap: 'defer' } } as const
-      const first = await flow.slow.applyAsync([{ n: 3, ms: 400 }], defer)
+      const first = await flow.slow.applyAsync([{ n: 3, told: true }], defer)
       const second = await flow.slow.applyAsync([{ n: 3, ms: 1 }], defer)
       const third = await flow.slow.applyAsync([{ n: 3, ms: 1 }], defer)
       assert.deepEqual([first.outcome, second.outcome, third.outcome], ['published', 'parked', 'coalesced'])
+      finish(first.id)
       assert.equal(await third.get({ timeout: '20s' }), 3)
       const [, ended] = bodies(first.id)
       const [begun] = bodies(second.id)
@@ -160,10 +165,13 @@ for (const [name, startServer] of Object.entries(PLACES)) {
 
     it('[P8] [P13] a killed child’s key is queued for its own message, which runs again under a higher token', async () => {
       const crashed = new Promise<AppEvents['run:crashed']>((resolve) => app.on('run:crashed', resolve))
-      const result = await flow.crashOnce.delay({ n: 4, ms: 200 })
-      const { ms } = await crashed
+      const result = await flow.crashOnce.delay({ n: 4, told: true })
+      await started(result.id)
+      const crashedNs = BigInt(bodies(result.id)[0]?.ns ?? 0)
+      const ms = Math.min((await crashed).ms, ranMs(crashedNs))
       assert.ok(ms < 1000, `queued ${ms} ms after the exit was seen`)
       assert.equal((await flow.crashOnce.delay({ n: 4 })).outcome, 'rejected', '[P12] its key is kept')
+      finish(result.id)
       assert.equal(await result.get({ timeout: '30s' }), 4)
       const [first, second, end] = bodies(result.id)
       assert.deepEqual([first?.attempt, second?.attempt, end?.event], [1, 2, 'end'])
@@ -177,7 +185,7 @@ for (const [name, startServer] of Object.entries(PLACES)) {
     })
 
     it('[P12] keeps the key through retries and their countdowns', async () => {
-      const result = await flow.retryTwice.delay({ n: 6, ms: 300 })
+      const result = await flow.retryTwice.delay({ n: 6, ms: 2_500 })
       await until(() => events.some((event) => event.name === 'run:retried' && event.id === result.id))
       assert.equal(await result.state(), 'RETRY')
       assert.equal((await flow.retryTwice.delay({ n: 6 })).outcome, 'rejected')
@@ -259,7 +267,7 @@ for (const [name, startServer] of Object.entries(PLACES)) {
         ...ref,
         terms,
         whenHeld: { do: 'refuse' },
-        publishLeaseMs: 1500,
+        publishLeaseMs: 3000,
         message: '',
         resultMs: 60_000,
       })
@@ -310,7 +318,8 @@ for (const [name, startServer] of Object.entries(PLACES)) {
       const connection = await app.connection()
       const { engine } = connection.servers
       const [held, free, parked] = ['again-held', 'again-free', 'again-parked'] as const
-      const slow = (id: string, ms = 0) => flow.slow.applyAsync([{ n: 13, ms }], { id, once: { overlap: 'defer' } })
+      const slow = (id: string, work = {}) =>
+        flow.slow.applyAsync([{ n: 13, ...work }], { id, once: { overlap: 'defer' } })
       const plain = (x: string) => flow.plain.applyAsync([x], { id: free })
       for (const id of [held, parked]) await (await slow(id)).get({ timeout: '20s' })
       await (await plain('first')).get({ timeout: '20s' })
@@ -321,9 +330,10 @@ for (const [name, startServer] of Object.entries(PLACES)) {
       }
       await connection.store.destroy()
 
-      const first = await slow(held, 400)
+      const first = await slow(held, { told: true })
       const turn = await slow(parked)
       assert.deepEqual([first.outcome, turn.outcome], ['published', 'parked'])
+      finish(held)
       for (const call of [first, turn]) assert.equal(await call.get({ timeout: '20s' }), 13)
       assert.equal(await (await plain('second')).get({ timeout: '20s' }), 'second')
       assert.deepEqual([bodies(held).length, bodies(parked).length], [4, 4], 'a start and an end each time')

@@ -35,8 +35,8 @@ for (const [name, startServer] of Object.entries(PLACES)) {
       flow.slow.applyAsync([{ n, ms }], options as typeof DEFER)
     const store = async () => (await app.connection()).store
     const engine = async () => (await app.connection()).servers.engine
-    const messageOf = async (id: string, n: number, ms = 0) =>
-      app.message(await app.targetOf('slow'), [{ n, ms }], { id })
+    const messageOf = async (id: string, n: number, work = {}) =>
+      app.message(await app.targetOf('slow'), [{ n, ...work }], { id })
     const endOf = async (call: Result<unknown>): Promise<End> => {
       const code = await call.get(WAIT).then(
         () => null,
@@ -58,8 +58,8 @@ for (const [name, startServer] of Object.entries(PLACES)) {
         what: `the acknowledgement of ${id}`,
       })
     /** The engine carries a message that ended once more, as after a retry by hand. */
-    const redeliver = async (id: string, n: number, ms = 0) =>
-      (await engine()).publish(await messageOf(id, n, ms), { delayMs: 0, head: false })
+    const redeliver = async (id: string, n: number, work = {}) =>
+      (await engine()).publish(await messageOf(id, n, work), { delayMs: 0, head: false })
 
     it('[P10] has one word, which the record, the caller and the counters agree on', async () => {
       const ends: Record<string, Promise<End>> = {}
@@ -92,9 +92,11 @@ for (const [name, startServer] of Object.entries(PLACES)) {
       await scene.started(cleared.id)
       await app.locks.clear(cleared.key ?? '', { force: true })
       ends['cleared'] = endOf(cleared)
-      const running = await flow.whileExecuting.delay({ n: 8, ms: 500 })
+      const running = await flow.whileExecuting.delay({ n: 8, told: true })
       await scene.started(running.id)
-      ends['skipped'] = endOf(await flow.whileExecuting.delay({ n: 8 }))
+      const skipped = await flow.whileExecuting.delay({ n: 8 })
+      ends['skipped'] = endOf(skipped)
+      void ends['skipped'].finally(() => scene.finish(running.id))
       Object.assign(ends, { purged: endOf(await purged(9)), lock_lost: endOf(await cutOff(10)) })
 
       await ran.get(WAIT)
@@ -142,10 +144,11 @@ for (const [name, startServer] of Object.entries(PLACES)) {
       assert.equal(scene.bodies('late').length, 2, 'a start and an end')
       assert.equal(await first.get(WAIT), 20)
       await (await store()).destroy()
-      await redeliver('late', 20, 500)
+      await redeliver('late', 20, { told: true })
       await until(() => scene.bodies('late').length === 3, { what: 'its second body' })
       const refused = await slow(20)
       assert.deepEqual([refused.outcome, refused.holder?.id], ['rejected', 'late'])
+      scene.finish('late')
       assert.equal(await first.get(WAIT), 20)
       const [before, , again] = scene.bodies('late')
       assert.ok((again?.token ?? 0) > (before?.token ?? 0), '[P3]')

@@ -73,6 +73,7 @@ for (const [name, startServer] of Object.entries(PLACES)) {
         .filter((line) => line !== '')
         .map((line) => JSON.parse(line) as BodyLine)
         .filter((line) => line.id === id)
+    const finish = (id: string): void => writeFileSync(flow.finishFile(join(folder, 'bodies'), id), '')
     const started = (id: string): Promise<unknown> => until(() => bodies(id).length > 0, { what: `the body of ${id}` })
     const startOf = (id: string): bigint => BigInt(bodies(id)[0]?.ns ?? 0)
     const endOf = (id: string): bigint => BigInt(bodies(id)[1]?.ns ?? 0)
@@ -81,7 +82,7 @@ for (const [name, startServer] of Object.entries(PLACES)) {
 
     it('[P18] queue: runs all in order, and refuses loudly when maxParked wait', async () => {
       const queue = { once: { overlap: 'queue', maxParked: 2 } } as const
-      const first = await flow.tag.applyAsync([{ n: 1, tag: 'a', ms: 400 }], queue)
+      const first = await flow.tag.applyAsync([{ n: 1, tag: 'a', told: true }], queue)
       const second = await flow.tag.applyAsync([{ n: 1, tag: 'b' }], queue)
       const third = await flow.tag.applyAsync([{ n: 1, tag: 'c' }], queue)
       await assert.rejects(
@@ -89,16 +90,18 @@ for (const [name, startServer] of Object.entries(PLACES)) {
         (error: Error) => error instanceof ParkedFull && error.holder.id === first.id && error.maxParked === 2,
       )
       assert.deepEqual([first.outcome, second.outcome, third.outcome], ['published', 'parked', 'parked'])
+      finish(first.id)
       assert.equal(await third.get(WAIT), 'c')
       assert.ok(endOf(first.id) < startOf(second.id) && endOf(second.id) < startOf(third.id))
     })
 
     it("[P18] defer with keep 'latest': the parked call runs with the arguments of the newest", async () => {
       const defer = { once: { overlap: 'defer', keep: 'latest' } } as const
-      const first = await flow.tag.applyAsync([{ n: 2, tag: 'a', ms: 400 }], defer)
+      const first = await flow.tag.applyAsync([{ n: 2, tag: 'a', told: true }], defer)
       const second = await flow.tag.applyAsync([{ n: 2, tag: 'b' }], defer)
       const third = await flow.tag.applyAsync([{ n: 2, tag: 'c' }], defer)
       assert.deepEqual([first.outcome, second.outcome, third.outcome], ['published', 'parked', 'coalesced'])
+      finish(first.id)
       assert.equal(await second.get(WAIT), 'c')
       assert.equal(await third.get(WAIT), 'c')
       assert.equal(bodies(third.id).length, 0)
@@ -121,7 +124,7 @@ for (const [name, startServer] of Object.entries(PLACES)) {
     it('[P10] replace: a call that does not run yet is replaced at once, and told as an event', async () => {
       const told: string[] = []
       const stop = app.on('call:replaced', ({ id }) => told.push(id))
-      const first = await flow.tag.applyAsync([{ n: 4, tag: 'a' }], { countdown: '500ms' })
+      const first = await flow.tag.applyAsync([{ n: 4, tag: 'a' }], { countdown: '1h' })
       const second = await flow.tag.applyAsync([{ n: 4, tag: 'b' }], { once: { overlap: 'replace' } })
       stop()
       assert.equal(second.outcome, 'published')
@@ -132,30 +135,33 @@ for (const [name, startServer] of Object.entries(PLACES)) {
     })
 
     it('[P1] limit 2: two bodies at once, each in a slot of its own, and no third', async () => {
-      const two = await Promise.all([1, 2].map(() => flow.pair.delay({ n: 5, ms: 1_000 })))
+      const two = await Promise.all([1, 2].map(() => flow.pair.delay({ n: 5, told: true })))
       for (const each of two) await started(each.id)
       assert.equal((await flow.pair.delay({ n: 5 })).outcome, 'rejected')
+      for (const each of two) finish(each.id)
       for (const each of two) await each.get(WAIT)
       const [a, b] = two.map((each) => each.id) as [string, string]
       assert.ok(startOf(a) < endOf(b) && startOf(b) < endOf(a), 'both ran at once')
     })
 
     it('untilExecuting: the next call is accepted as soon as the body runs', async () => {
-      const first = await flow.untilExecuting.applyAsync([{ n: 6, ms: 1_000 }], { countdown: '300ms' })
+      const first = await flow.untilExecuting.applyAsync([{ n: 6, told: true }], { countdown: '1500ms' })
       assert.equal((await flow.untilExecuting.delay({ n: 6 })).outcome, 'rejected')
       await started(first.id)
       const second = await flow.untilExecuting.delay({ n: 6, tag: 'b' })
       assert.equal(await second.get(WAIT), 'b')
+      finish(first.id)
       await first.get(WAIT)
       assert.ok(startOf(second.id) < endOf(first.id))
     })
 
     it('whileExecuting: every call is accepted, and meets its policy when it is delivered', async () => {
-      const first = await flow.whileExecuting.delay({ n: 7, ms: 1_000 })
+      const first = await flow.whileExecuting.delay({ n: 7, told: true })
       await started(first.id)
       const second = await flow.whileExecuting.delay({ n: 7 })
       assert.equal(second.outcome, 'published')
       await assert.rejects(second.get(WAIT), Rejected)
+      finish(first.id)
       await first.get(WAIT)
     })
 
@@ -169,11 +175,12 @@ for (const [name, startServer] of Object.entries(PLACES)) {
     })
 
     it('untilAndWhileExecuting: one runs, one waits for it, a third is refused', async () => {
-      const first = await flow.untilAndWhileExecuting.delay({ n: 9, ms: 500 })
+      const first = await flow.untilAndWhileExecuting.delay({ n: 9, told: true })
       await started(first.id)
       const second = await flow.untilAndWhileExecuting.delay({ n: 9, tag: 'b' })
       assert.equal(second.outcome, 'published')
       assert.equal((await flow.untilAndWhileExecuting.delay({ n: 9 })).outcome, 'rejected')
+      finish(first.id)
       assert.equal(await second.get(WAIT), 'b')
       assert.ok(endOf(first.id) < startOf(second.id))
     })
@@ -192,9 +199,9 @@ for (const [name, startServer] of Object.entries(PLACES)) {
     })
 
     it('[P10] revoke: parked and delayed calls never run, with and without a lock', async () => {
-      const first = await flow.tag.applyAsync([{ n: 11 }], { countdown: '500ms' })
+      const first = await flow.tag.applyAsync([{ n: 11 }], { countdown: '2s' })
       const parked = await flow.tag.applyAsync([{ n: 11 }], { once: { overlap: 'defer' } })
-      const plain = await flow.plain.applyAsync([1], { countdown: '500ms' })
+      const plain = await flow.plain.applyAsync([1], { countdown: '2s' })
       assert.deepEqual(await app.revoke(parked.id), { outcome: 'revoked' })
       assert.deepEqual(await app.revoke(first.id), { outcome: 'revoked' })
       assert.deepEqual(await app.revoke(plain.id), { outcome: 'revoked' })

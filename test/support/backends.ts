@@ -1,4 +1,4 @@
-import { type Fleet, startFleet } from './fleet.js'
+import { type Fleet, type FleetOptions, startFleet } from './fleet.js'
 import { type PostgresServer, startPostgres } from './postgres-server.js'
 import { type RedisServer, startRedis } from './redis-server.js'
 
@@ -53,16 +53,16 @@ export type Scene = (fleet: Fleet, backend: Backend) => Promise<void>
  * Plays a scene on all backends at once, since most of it is waiting for leases; then all comes to rest and is checked.
  * Fails with what is wrong, and where.
  */
-export async function onAll(backends: readonly Backend[], scene: Scene): Promise<void> {
-  const played = await Promise.allSettled(backends.map((backend) => playOn(backend, scene)))
+export async function onAll(backends: readonly Backend[], scene: Scene, lease?: FleetOptions['lease']): Promise<void> {
+  const played = await Promise.allSettled(backends.map((backend) => playOn(backend, scene, lease)))
   const wrong = played.flatMap((each, at) =>
     each.status === 'rejected' ? [`on ${backends[at]?.name}: ${(each.reason as Error).stack}`] : [],
   )
   if (wrong.length > 0) throw new Error(wrong.join('\n'))
 }
 
-export async function playOn(backend: Backend, scene: Scene): Promise<void> {
-  const fleet = startFleet({ url: backend.url })
+export async function playOn(backend: Backend, scene: Scene, lease?: FleetOptions['lease']): Promise<void> {
+  const fleet = startFleet({ url: backend.url, lease })
   try {
     await scene(fleet, backend)
     const wrong = await fleet.check()

@@ -29,6 +29,11 @@ export function writeLine(file: string, body: BodyName, event: BodyLine['event']
   appendFileSync(file, `${JSON.stringify({ ...body, event, pid: process.pid, parent: PARENT, ns, beside })}\n`)
 }
 
+/** A body that lasts until it is told to end looks for this file. */
+export function finishFile(log: string, id: string): string {
+  return `${log}-finish-${id}`
+}
+
 export function readLines(file: string, of = ''): BodyLine[] {
   if (!existsSync(file)) return []
   const whole = readFileSync(file, 'utf8')

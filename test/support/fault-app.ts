@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { App, QueueOnce } from '../../src/index.js'
-import { type BodyName, writeLine } from './body-log.js'
+import { type BodyName, finishFile, writeLine } from './body-log.js'
 
 /** The app of the fault tests: its bodies write down what they do. Named and placed by the environment. */
 export const app = new App(process.env['FAULT_APP'] ?? 'fault', {
@@ -14,6 +15,8 @@ export interface Work {
   readonly ms: number
   /** How long from the second attempt on; default: the same. */
   readonly thenMs?: number
+  /** From this attempt on it takes longer than that, until `fleet.finish(id)`. */
+  readonly toldFrom?: number
   /**
    * `sleep` heeds its signal, `deaf` does not, `spin` blocks its loop; `crash` kills itself at its first start. A deaf body
    * counts its own steps: the time for which it is stopped brings its end no nearer.
@@ -39,7 +42,11 @@ class Works extends QueueOnce {
     const heeds = work.how !== 'deaf' && work.how !== 'spin'
     const ms = attempt > 1 ? (work.thenMs ?? work.ms) : work.ms
     const until = performance.now() + ms
-    const leftMs = (steps: number): number => (work.how === 'deaf' ? ms - steps * TICK_MS : until - performance.now())
+    const told = attempt >= (work.toldFrom ?? Number.POSITIVE_INFINITY)
+    const leftMs = (steps: number): number => {
+      if (told && !existsSync(finishFile(file, id))) return TICK_MS
+      return work.how === 'deaf' ? ms - steps * TICK_MS : until - performance.now()
+    }
     for (let steps = 0; leftMs(steps) > 0; steps += 1) {
       if (heeds && signal.aborted) break
       writeLine(file, body, 'tick')

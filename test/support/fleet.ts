@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { App } from '../../src/index.js'
 import type { AppEvents } from '../../src/task-base/event.js'
-import { type BodyLine, processState, readLines } from './body-log.js'
+import { type BodyLine, finishFile, processState, readLines } from './body-log.js'
 import { type Ack, type Ending, type Recorded, type Struck, violations } from './checker.js'
 import type { Call, Hammer } from './fault-process.js'
 import type { PublisherOrder } from './publisher-process.js'
@@ -42,8 +42,8 @@ export interface WorkerMember extends Member {
   children(): number[]
   /** SIGTERM: resolves when it has stopped warm. */
   stop(): Promise<void>
-  /** Blocks the loop of its main thread. */
-  block(ms: number): void
+  /** Blocks the loop of its main thread, without work for a processor; what it answers ends that. */
+  block(): () => void
 }
 
 export interface PublisherMember extends Member {
@@ -62,6 +62,8 @@ export interface Fleet {
   acks(): Ack[]
   /** Waits for a body's line. */
   seen(what: { readonly id: string; readonly event: BodyLine['event']; readonly attempt?: number }): Promise<BodyLine>
+  /** Lets a body end that lasts until it is told to. */
+  finish(id: string): void
   /** Stops a process; `wake` lets it go on, which the check then knows of. */
   pause(pids: readonly number[]): { wake(): void }
   /** SIGKILL of one process, which the check then knows of. */
@@ -76,10 +78,18 @@ export interface Fleet {
 }
 
 const MODULE = fileURLToPath(new URL('./fault-app.js', import.meta.url))
-const STOP_MS = 15_000
+const STOP_MS = 30_000
 let fleets = 0
 
-export function startFleet({ url, limit = 1 }: { readonly url: string; readonly limit?: number }): Fleet {
+export interface FleetOptions {
+  readonly url: string
+  /** Default: 1. */
+  readonly limit?: number
+  /** Default: 5 s. The longer one is for scenes that wait for no lease's end: a machine that stalls ends none. */
+  readonly lease?: '15s' | undefined
+}
+
+export function startFleet({ url, limit = 1, lease }: FleetOptions): Fleet {
   fleets += 1
   const name = `fault-${process.pid}-${fleets}`
   const folder = mkdtempSync(join(tmpdir(), 'beatlock-fault-'))
@@ -91,6 +101,7 @@ export function startFleet({ url, limit = 1 }: { readonly url: string; readonly 
     FAULT_APP: name,
     FAULT_BROKER: url,
     FAULT_LIMIT: `${limit}`,
+    ...(lease ? { FAULT_LEASE: lease } : {}),
     FAULT_LOG: log,
     FAULT_ACKS: ackFile,
     FAULT_ENDS: endFile,
@@ -124,7 +135,7 @@ export function startFleet({ url, limit = 1 }: { readonly url: string; readonly 
     async worker(workerName, { concurrency = 2, ...own } = {}) {
       const spec: Omit<WorkerSpec, 'module'> = { name: workerName, concurrency }
       const entry = own.variant && NAIVE.includes(own.variant) ? './naive-worker.js' : './worker-process.js'
-      const worker = workerMember(workerName, start(entry, spec, own))
+      const worker = workerMember(workerName, start(entry, spec, own), folder)
       workers.push(worker)
       await worker.ready
       return worker
@@ -140,8 +151,9 @@ export function startFleet({ url, limit = 1 }: { readonly url: string; readonly 
     seen: ({ id, event, attempt }) =>
       until(
         () => lines(id).find((line) => line.event === event && (attempt === undefined || line.attempt === attempt)),
-        { what: `${event} of ${id}`, timeoutMs: 30_000 },
+        { what: `${event} of ${id}` },
       ),
+    finish: (id) => writeFileSync(finishFile(log, id), ''),
     pause(pids) {
       const fromNs = process.hrtime.bigint()
       for (const pid of pids) process.kill(pid, 'SIGSTOP')
@@ -179,7 +191,7 @@ export function startFleet({ url, limit = 1 }: { readonly url: string; readonly 
       for (const member of [...publishers, ...workers]) {
         if (!(await endsInTime(member))) problems.push(`process ${member.pid} did not end when it was told to`)
       }
-      await until(() => marked(log).length === 0, { timeoutMs: 2_000 }).catch(() => undefined)
+      await until(() => marked(log).length === 0, { timeoutMs: 10_000 }).catch(() => undefined)
       for (const pid of marked(log)) {
         problems.push(`process ${pid} was left`)
         process.kill(pid, 'SIGKILL')
@@ -229,7 +241,11 @@ function member(child: ChildProcess): Member & { readonly ready: Promise<void> }
   }
 }
 
-function workerMember(name: string, child: ChildProcess): WorkerMember & { readonly ready: Promise<void> } {
+function workerMember(
+  name: string,
+  child: ChildProcess,
+  folder: string,
+): WorkerMember & { readonly ready: Promise<void> } {
   const events: { name: keyof AppEvents; event: Record<string, unknown> }[] = []
   const own = member(child)
   child.on('message', (line: { say: string; name: keyof AppEvents; event: Record<string, unknown> }) => {
@@ -248,7 +264,11 @@ function workerMember(name: string, child: ChildProcess): WorkerMember & { reado
       child.kill('SIGTERM')
       await exit
     },
-    block: (ms) => void child.send({ do: 'block', ms } satisfies WorkerOrder),
+    block() {
+      const file = join(folder, `unblock-${own.pid}`)
+      child.send({ do: 'block', until: file } satisfies WorkerOrder)
+      return () => writeFileSync(file, '')
+    },
   }
 }
 

@@ -25,7 +25,14 @@ export interface BodyLine {
 interface Work {
   readonly n: number
   readonly ms?: number
+  /** Lasts longer than that, until the test has written `finishFile`. */
+  readonly told?: true
   readonly tag?: string
+}
+
+/** A body that lasts until it is told to end looks for this file. */
+export function finishFile(log: string, id: string): string {
+  return `${log}.finish-${id}`
 }
 
 abstract class Logged extends QueueOnce {
@@ -40,6 +47,13 @@ abstract class Logged extends QueueOnce {
     }
   }
 
+  protected async lasts({ ms = 0, told }: Work): Promise<void> {
+    const { id, signal } = this.request
+    await sleep(ms, undefined, { signal })
+    const finish = finishFile(process.env['FLOW_LOG'] ?? '', id)
+    while (told && !existsSync(finish)) await sleep(10, undefined, { signal })
+  }
+
   #log(event: BodyLine['event']): void {
     const { id, attempt, lock } = this.request
     const line = { task: this.name, key: lock?.key ?? null, token: lock?.token ?? null, id, attempt, event }
@@ -51,19 +65,19 @@ abstract class Logged extends QueueOnce {
 class Slow extends Logged {
   readonly name = 'slow'
   readonly once = { keys: ['n'], overlap: 'skip' } as const
-  async work({ n, ms = 0 }: Work): Promise<number> {
-    await sleep(ms, undefined, { signal: this.request.signal })
-    return n
+  async work(work: Work): Promise<number> {
+    await this.lasts(work)
+    return work.n
   }
 }
 
 class CrashOnce extends Logged {
   readonly name = 'crash.once'
   readonly once = { keys: ['n'], overlap: 'skip' } as const
-  async work({ n, ms = 0 }: Work): Promise<number> {
+  async work(work: Work): Promise<number> {
     if (this.request.attempt === 1) process.kill(process.pid, 'SIGKILL')
-    await sleep(ms)
-    return n
+    await this.lasts(work)
+    return work.n
   }
 }
 
@@ -88,8 +102,10 @@ class CrashUntilMended extends Logged {
 class RetryTwice extends Logged {
   readonly name = 'retry.twice'
   readonly once = { keys: ['n'], overlap: 'skip' } as const
+  /** The second countdown is short. */
   work({ n, ms = 0 }: Work): number {
-    if (this.request.attempt <= 2) this.retry({ countdown: `${ms}ms`, cause: new Error('not yet') })
+    const { attempt } = this.request
+    if (attempt <= 2) this.retry({ countdown: `${attempt === 1 ? ms : 10}ms`, cause: new Error('not yet') })
     return n
   }
 }
@@ -113,9 +129,9 @@ class Fail extends Logged {
 
 /** Calls of one `n` share a key; each gives its own tag back. */
 abstract class Tagged extends Logged {
-  async work({ tag, ms = 0 }: Work): Promise<string> {
-    await sleep(ms, undefined, { signal: this.request.signal })
-    return tag ?? ''
+  async work(work: Work): Promise<string> {
+    await this.lasts(work)
+    return work.tag ?? ''
   }
 }
 
@@ -146,7 +162,7 @@ class UntilAndWhileExecuting extends Tagged {
 
 class UntilExpired extends Tagged {
   readonly name = 'until.expired'
-  readonly once = { keys: ['n'], overlap: 'skip', mode: 'untilExpired', timeout: '1500ms' } as const
+  readonly once = { keys: ['n'], overlap: 'skip', mode: 'untilExpired', timeout: '4s' } as const
 }
 
 class Plain extends Task {
@@ -157,10 +173,11 @@ class Plain extends Task {
 }
 
 /** Asks to run again once, then gives back what it was told beside its arguments. */
-class Headed extends QueueOnce {
+class Headed extends Logged {
   readonly name = 'headed'
   readonly once = { keys: [], overlap: 'queue' } as const
-  run(): unknown {
+  async work(work: Work): Promise<unknown> {
+    await this.lasts(work)
     if (this.request.attempt === 1) this.retry({ countdown: '200ms' })
     return this.request.headers
   }

@@ -52,6 +52,8 @@ export interface FlowScene<Flow extends { readonly app: App } = FlowApp> {
   bodies(id: string): BodyLine[]
   /** Waits for the body's first line. */
   started(id: string): Promise<unknown>
+  /** Lets a body end that was called with `told`. */
+  finish(id: string): void
   /** Waits until no key is held and no call parked. */
   idle(): Promise<unknown>
   /** Ends worker and app; leaves the place. */
@@ -92,6 +94,7 @@ export async function startScene<Flow extends { readonly app: App } = FlowApp>({
       log,
       bodies,
       started: (id) => until(() => bodies(id).length > 0, { what: `the body of ${id}` }),
+      finish: (id) => writeFileSync(flow.finishFile(log, id), ''),
       idle: () => until(async () => (await app.locks.list().next()).done, { what: 'no lock to be left' }),
       stop: (how = 'warm') => worker.stop(how).finally(leave),
     }

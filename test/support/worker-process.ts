@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import type { AppEvents } from '../../src/task-base/event.js'
 import { startWorker } from '../../src/worker/worker.js'
 import { openFaultApp, type ProcessSpec } from './fault-process.js'
@@ -8,7 +9,8 @@ export interface WorkerSpec extends ProcessSpec {
   readonly concurrency: number
 }
 
-export type WorkerOrder = { readonly do: 'block'; readonly ms: number }
+/** `until` is a file: its loop stands still until that is there. */
+export type WorkerOrder = { readonly do: 'block'; readonly until: string }
 
 const TOLD: readonly (keyof AppEvents)[] = [
   'call:promoted',
@@ -42,8 +44,8 @@ const worker = await startWorker({
   timeLimitMs: null,
 })
 process.on('SIGTERM', () => void worker.stop('warm').then(() => process.exit(0)))
-process.on('message', ({ ms }: WorkerOrder) => {
-  const until = performance.now() + ms
-  while (performance.now() < until);
+process.on('message', ({ until }: WorkerOrder) => {
+  const never = new Int32Array(new SharedArrayBuffer(4))
+  while (!existsSync(until)) Atomics.wait(never, 0, 0, 20)
 })
 process.send?.({ say: 'ready' })

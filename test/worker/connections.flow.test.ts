@@ -73,11 +73,13 @@ async function whileBusy<T>(broker: string, concurrency: number, count: () => Pr
     try {
       const warm = Array.from({ length: 8 }, (_, n) => slow.delay({ n, ms: 1 }))
       await Promise.all((await Promise.all(warm)).map((result) => result.get()))
-      const busy = await Promise.all(Array.from({ length: concurrency }, (_, n) => slow.delay({ n: 10 + n, ms: 700 })))
+      const busy = await Promise.all(
+        Array.from({ length: concurrency }, (_, n) => slow.delay({ n: 10 + n, ms: 60_000 })),
+      )
       await until(() => worker.running() === concurrency, { what: 'all children to be busy' })
       const counted = await count()
       assert.equal(worker.running(), concurrency)
-      await Promise.all(busy.map((result) => result.get()))
+      await Promise.all(busy.map((result) => app.revoke(result, { terminate: true })))
       return counted
     } finally {
       await worker.stop('warm')
