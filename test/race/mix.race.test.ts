@@ -6,7 +6,7 @@ const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 
 for (const name of ['redis', 'postgres'] as const) {
   describe(`workers and publishers under random faults, on ${name}`, function () {
-    this.timeout(150_000)
+    this.timeout(240_000)
     let backend: Backend
     before(async () => {
       backend = await startBackend(name)

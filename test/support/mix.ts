@@ -8,7 +8,7 @@ export interface MixOptions {
   readonly backend: Pick<Backend, 'url' | 'crash' | 'restart'>
   readonly seed: number
   readonly ms: number
-  /** On a busy machine a round goes on until so many bodies have run, for at most three times `ms`; default 0. */
+  /** On a busy machine a round goes on until so many bodies have run, for at most five times `ms`; default 0. */
   readonly bodies?: number
   readonly workers: number
   readonly publishers: number
@@ -28,7 +28,7 @@ export interface MixReport {
 }
 
 const KEYS = 4
-const LONGEST_TIMES = 3
+const LONGEST_TIMES = 5
 const LONGEST_BODY_MS = 400
 const LONGEST_PAUSE_MS = 7_500
 
