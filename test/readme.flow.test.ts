@@ -32,7 +32,7 @@ await app.close()
 `
 
 describe("the README's code, on a real server", function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let server: RedisServer
   let folder: string
   const started: Command[] = []

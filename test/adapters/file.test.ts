@@ -16,7 +16,7 @@ const USER = fileURLToPath(new URL('../support/file-user.js', import.meta.url))
 const put = (name: string) => ({ name, spec: '{}', config: null, maxRuns: null })
 
 describe('a timetable in a file', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let folder: string
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'beatlock-file-'))

@@ -5,7 +5,7 @@ import { steady } from '../support/steady.js'
 import { benchOf } from './redis-bench.js'
 
 describe('Redis', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let server: RedisServer
 
   before(async () => {

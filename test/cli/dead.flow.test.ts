@@ -6,7 +6,7 @@ import { until } from '../support/until.js'
 import { type Command, fixture, runCommand, startCommand } from './command.js'
 
 describe('the commands for dead letters, and revoke', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let server: RedisServer
   let worker: Command
   let app: App

@@ -10,7 +10,7 @@ const FIELDS =
   'app key task label stage holder token worker acquiredAt ageMs expiresAt ttlMs alive why parked limit'.split(' ')
 
 describe('the commands on a real server', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let server: PostgresServer
   let worker: Command
   before(async () => {

@@ -5,7 +5,7 @@ import { until } from '../support/until.js'
 import { type Command, type Ended, fixture, runCommand, startCommand } from './command.js'
 
 describe('schedule', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let server: RedisServer
   let beat: Command
   before(async () => {

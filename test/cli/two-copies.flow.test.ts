@@ -13,7 +13,7 @@ const SHOP = ['-A', fixture('shop')]
 
 /** As with a `beatlock` that is installed globally, beside the one in the app's own node_modules. */
 describe('a command of another copy of the package than the app’s', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let folder: string
   let server: RedisServer
   let other: typeof own

@@ -35,7 +35,7 @@ export async function load(url, context, next) {
 }
 
 describe('an app in TypeScript', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let server: RedisServer
   let folder: string
   let worker: Command

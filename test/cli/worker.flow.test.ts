@@ -8,7 +8,7 @@ import { until } from '../support/until.js'
 import { type Command, fixture, runCommand, startCommand } from './command.js'
 
 describe('worker and beat', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let server: PostgresServer
   let folder: string
   const started: Command[] = []

@@ -7,7 +7,7 @@ import { containedPostgres } from './container.js'
 import { engineBenchOf } from './engine-bench.js'
 
 describe('Postgres in a container', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let server: Awaited<ReturnType<typeof containedPostgres>>
 
   before(async () => {

@@ -7,7 +7,7 @@ import { type Contained, containedRedis } from './container.js'
 import { engineBenchOf } from './engine-bench.js'
 
 describe('Redis in a container', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let server: Contained<{ url: string }>
 
   before(async () => {

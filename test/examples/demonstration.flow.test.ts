@@ -30,7 +30,7 @@ describe('the demonstration', () => {
   })
 
   it('ends at Ctrl-C, which npm makes two, and leaves no process and no file', async function () {
-    this.timeout(60_000)
+    this.timeout(120_000)
     const demo = start('--broker', broker)
     await until(() => /running .+ for/.test(demo.output()), { timeoutMs: 30_000, what: 'a run in the live line' })
     assert.notDeepEqual(left(demo), { processes: [], files: [] })

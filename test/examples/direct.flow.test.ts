@@ -10,7 +10,7 @@ import { until } from '../support/until.js'
 
 /** Each example is a process of its own; this one holds its key, so that it has to skip, and then lets go. */
 describe('the examples that guard code of other packages', function () {
-  this.timeout(30_000)
+  this.timeout(120_000)
   let server: RedisServer
   let app: App | undefined
   let child: ChildProcess | undefined

@@ -7,7 +7,7 @@ const LIBRARY = ['x86_64', 'aarch64']
   .find((file) => existsSync(file))
 
 describe('[F6] processes whose wall clocks are ten minutes off', function () {
-  this.timeout(90_000)
+  this.timeout(180_000)
   const backends: Backend[] = []
   before(async () => {
     assert.ok(LIBRARY, 'libfaketime is missing: apt-get install faketime')

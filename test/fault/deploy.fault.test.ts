@@ -3,7 +3,7 @@ import { type Backend, onAll, startBackend } from '../support/backends.js'
 import { until } from '../support/until.js'
 
 describe('[F8] a rolling deploy under load', function () {
-  this.timeout(90_000)
+  this.timeout(180_000)
   const backends: Backend[] = []
   before(async () => void backends.push(await startBackend('redis'), await startBackend('postgres')))
   after(() => Promise.all(backends.map((backend) => backend.remove())))

@@ -8,7 +8,7 @@ const SOON_MS = 2_000
 
 for (const name of ['redis', 'postgres'] as const) {
   describe(`the key of a child that is killed, on ${name}`, function () {
-    this.timeout(60_000)
+    this.timeout(120_000)
     let place: Place
     before(async () => {
       place = await (PLACES[name] as () => Promise<Place>)()

@@ -6,7 +6,7 @@ import { until } from '../support/until.js'
 const LOCK_DELAY_MS = 5_000 / 3
 
 describe('a process that is killed', function () {
-  this.timeout(90_000)
+  this.timeout(180_000)
   const backends: Backend[] = []
   before(async () => void backends.push(await startBackend('redis'), await startBackend('postgres')))
   after(() => Promise.all(backends.map((backend) => backend.remove())))

@@ -7,7 +7,7 @@ import { ranMs } from '../support/machine-time.js'
  * (queue, parked calls and outcomes are gone), nor that a new run waits until one from before the loss has been stopped.
  */
 describe('a Redis that comes back without its data', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let backend: Backend
   before(async () => {
     backend = await startForgetfulRedis()

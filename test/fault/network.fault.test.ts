@@ -9,7 +9,7 @@ import { until } from '../support/until.js'
 const LEASE_MS = 5_000
 
 describe('a worker whose network fails', function () {
-  this.timeout(90_000)
+  this.timeout(180_000)
   const backends: Backend[] = []
   const proxies: TcpProxy[] = []
   before(async () => void backends.push(await startBackend('redis'), await startBackend('postgres')))

@@ -6,7 +6,7 @@ import { losingJobLock } from '../support/job-lock.js'
 import { until } from '../support/until.js'
 
 describe('a server', function () {
-  this.timeout(90_000)
+  this.timeout(180_000)
   const backends: Backend[] = []
   before(async () => void backends.push(await startBackend('redis'), await startBackend('postgres')))
   after(() => Promise.all(backends.map((backend) => backend.remove())))

@@ -13,7 +13,7 @@ const PROCESS = fileURLToPath(new URL('../support/direct-process.js', import.met
 const NAME = 'stopped'
 
 describe('a stopped process with a session barrier', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let server: PostgresServer
   let app: App
   let child: ChildProcess

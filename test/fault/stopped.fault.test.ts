@@ -7,7 +7,7 @@ import { until } from '../support/until.js'
 const LONG_NS = 8_500_000_000n
 
 describe('a process that is stopped or blocked for longer than lease and lock delay', function () {
-  this.timeout(90_000)
+  this.timeout(180_000)
   const backends: Backend[] = []
   before(async () => void backends.push(await startBackend('redis'), await startBackend('postgres')))
   after(() => Promise.all(backends.map((backend) => backend.remove())))

@@ -4,7 +4,7 @@ import type { Fleet } from '../support/fleet.js'
 import { until } from '../support/until.js'
 
 describe('a call that is taken back, or comes too late', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   const backends: Backend[] = []
   before(async () => void backends.push(await startBackend('redis'), await startBackend('postgres')))
   after(() => Promise.all(backends.map((backend) => backend.remove())))

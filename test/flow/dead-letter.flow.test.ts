@@ -28,7 +28,7 @@ const PLACES: Record<string, () => Promise<Place>> = {
 
 for (const [name, startServer] of Object.entries(PLACES)) {
   describe(`dead letters from death to a second life, on ${name}`, function () {
-    this.timeout(60_000)
+    this.timeout(120_000)
     let server: Place
     let folder: string
     let restoreEnv: (() => void) | undefined

@@ -19,7 +19,7 @@ const NAME = 'direct'
 
 for (const backendName of ['redis', 'postgres'] as const) {
   describe(`code guarded without a task, on ${backendName}`, function () {
-    this.timeout(60_000)
+    this.timeout(120_000)
     let server: Backend
     let proxy: TcpProxy
     let app: App

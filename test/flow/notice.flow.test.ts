@@ -29,7 +29,7 @@ const PLACES: Record<string, () => Promise<Place>> = {
 
 for (const [name, startServer] of Object.entries(PLACES)) {
   describe(`notices, on ${name}`, function () {
-    this.timeout(60_000)
+    this.timeout(120_000)
     let server: Place
     let folder: string
     before(async () => {

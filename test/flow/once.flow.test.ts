@@ -8,7 +8,7 @@ import type { AppEvents } from '../../src/task-base/event.js'
 import { type RunningWorker, startWorker } from '../../src/worker/worker.js'
 import { runCommand } from '../cli/command.js'
 import type { BodyLine } from '../support/flow-app.js'
-import { setFlowEnv } from '../support/flow-env.js'
+import { finishFile, setFlowEnv } from '../support/flow-env.js'
 import { ranMs } from '../support/machine-time.js'
 import { startPostgres } from '../support/postgres-server.js'
 import { startRedis } from '../support/redis-server.js'
@@ -29,7 +29,7 @@ const PLACES: Record<string, () => Promise<Place>> = {
 
 for (const [name, startServer] of Object.entries(PLACES)) {
   describe(`a guarded task from call to result, on ${name}`, function () {
-    this.timeout(60_000)
+    this.timeout(120_000)
     let server: Place
     let folder: string
     let restoreEnv: (() => void) | undefined
@@ -85,7 +85,7 @@ for (const [name, startServer] of Object.entries(PLACES)) {
         .filter((line) => line !== '')
         .map((line) => JSON.parse(line) as BodyLine)
         .filter((line) => line.id === id)
-    const finish = (id: string): void => writeFileSync(flow.finishFile(join(folder, 'bodies'), id), '')
+    const finish = (id: string): void => writeFileSync(finishFile(join(folder, 'bodies'), id), '')
     const started = (id: string): Promise<unknown> => until(() => bodies(id).length > 0, { what: `the body of ${id}` })
 
     it('runs and gives its value back', async () => {

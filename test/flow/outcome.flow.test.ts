@@ -15,7 +15,7 @@ type End = readonly [state: string, code: string | null, recorded: string | null
 
 for (const [name, startServer] of Object.entries(PLACES)) {
   describe(`what becomes of a call, on ${name}`, function () {
-    this.timeout(60_000)
+    this.timeout(120_000)
     let place: Place
     let scene: FlowScene
     let app: App

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { type App, ParkedFull, Rejected, type Result, Revoked } from '../../src/index.js'
 import { type RunningWorker, startWorker } from '../../src/worker/worker.js'
 import type { BodyLine } from '../support/flow-app.js'
-import { setFlowEnv } from '../support/flow-env.js'
+import { finishFile, setFlowEnv } from '../support/flow-env.js'
 import { startPostgres } from '../support/postgres-server.js'
 import { startRedis } from '../support/redis-server.js'
 import { until } from '../support/until.js'
@@ -27,7 +27,7 @@ const PLACES: Record<string, () => Promise<Place>> = {
 
 for (const [name, startServer] of Object.entries(PLACES)) {
   describe(`policies, limits and modes from call to result, on ${name}`, function () {
-    this.timeout(60_000)
+    this.timeout(120_000)
     let server: Place
     let folder: string
     let restoreEnv: (() => void) | undefined
@@ -73,7 +73,7 @@ for (const [name, startServer] of Object.entries(PLACES)) {
         .filter((line) => line !== '')
         .map((line) => JSON.parse(line) as BodyLine)
         .filter((line) => line.id === id)
-    const finish = (id: string): void => writeFileSync(flow.finishFile(join(folder, 'bodies'), id), '')
+    const finish = (id: string): void => writeFileSync(finishFile(join(folder, 'bodies'), id), '')
     const started = (id: string): Promise<unknown> => until(() => bodies(id).length > 0, { what: `the body of ${id}` })
     const startOf = (id: string): bigint => BigInt(bodies(id)[0]?.ns ?? 0)
     const endOf = (id: string): bigint => BigInt(bodies(id)[1]?.ns ?? 0)

@@ -40,7 +40,7 @@ async function purge(app: App): Promise<void> {
 
 for (const [name, startServer] of Object.entries(PLACES)) {
   describe(`a queue that somebody purged, on ${name}`, function () {
-    this.timeout(60_000)
+    this.timeout(120_000)
     let server: Place
     let app: App
     let report: ReturnType<typeof register>

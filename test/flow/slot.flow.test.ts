@@ -8,7 +8,7 @@ const HELD_MS = 60_000
 
 for (const [name, startServer] of Object.entries(PLACES)) {
   describe(`the one slot of a worker, on ${name}`, function () {
-    this.timeout(60_000)
+    this.timeout(120_000)
     let place: Place
     before(async () => {
       place = await startServer()

@@ -28,7 +28,7 @@ class Report extends QueueOnce {
 type Sent = () => readonly string[]
 
 describe('[P23] the round trips of guarded calls from publish to release, renewals aside', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
 
   it('on Redis are three of each call’s own, and a confirmation that those of 100 ms share', async () => {
     const server = await startRedis()

@@ -1,6 +1,7 @@
 import { appendFileSync, existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { App, QueueOnce, Task } from '../../src/index.js'
+import { finishFile } from './flow-env.js'
 
 // A mistake that only the children meet, which load this later.
 if (process.env['FLOW_TYPO']) throw new Error(process.env['FLOW_TYPO'])
@@ -28,11 +29,6 @@ interface Work {
   /** Lasts longer than that, until the test has written `finishFile`. */
   readonly told?: true
   readonly tag?: string
-}
-
-/** A body that lasts until it is told to end looks for this file. */
-export function finishFile(log: string, id: string): string {
-  return `${log}.finish-${id}`
 }
 
 abstract class Logged extends QueueOnce {

@@ -24,3 +24,8 @@ function put(values: readonly (string | undefined)[]): void {
     else process.env[name] = value
   }
 }
+
+/** A body that lasts until it is told to end looks for this file. */
+export function finishFile(log: string, id: string): string {
+  return `${log}.finish-${id}`
+}

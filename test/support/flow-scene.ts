@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { App } from '../../src/index.js'
 import { type RunningWorker, startWorker } from '../../src/worker/worker.js'
 import type { BodyLine } from './flow-app.js'
-import { setFlowEnv } from './flow-env.js'
+import { finishFile, setFlowEnv } from './flow-env.js'
 import { startPostgres } from './postgres-server.js'
 import { startRedis } from './redis-server.js'
 import { until } from './until.js'
@@ -94,7 +94,7 @@ export async function startScene<Flow extends { readonly app: App } = FlowApp>({
       log,
       bodies,
       started: (id) => until(() => bodies(id).length > 0, { what: `the body of ${id}` }),
-      finish: (id) => writeFileSync(flow.finishFile(log, id), ''),
+      finish: (id) => writeFileSync(finishFile(log, id), ''),
       idle: () => until(async () => (await app.locks.list().next()).done, { what: 'no lock to be left' }),
       stop: (how = 'warm') => worker.stop(how).finally(leave),
     }

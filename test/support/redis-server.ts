@@ -65,16 +65,27 @@ export async function startRedis({ appendonly = false, extra = [] }: RedisServer
   }
 }
 
+/** Its port may be somebody's for a moment, as of a client that was given it by chance: try again. */
 async function running(args: readonly string[], port: number): Promise<ChildProcess> {
+  let child = await spawned(args)
+  await until(
+    async () => {
+      if (ended(child)) child = await spawned(args)
+      return (await answers(port)) && !ended(child)
+    },
+    { what: `Redis to accept connections on port ${port}`, everyMs: 20 },
+  )
+  return child
+}
+
+async function spawned(args: readonly string[]): Promise<ChildProcess> {
   // In a group of its own: a Ctrl-C is the test's to judge.
   const child = spawn('redis-server', args, { stdio: 'ignore', detached: true })
-  const failed = new Promise<never>((_, reject) => {
-    child.once('error', (cause) => {
-      reject(new Error('no redis-server on PATH: install it (on Debian: apt-get install redis-server).', { cause }))
-    })
-  })
-  const ready = until(() => !ended(child) && answers(port), { what: `Redis to accept connections on port ${port}` })
-  await Promise.race([failed, ready])
+  try {
+    await once(child, 'spawn')
+  } catch (cause) {
+    throw new Error('no redis-server on PATH: install it (on Debian: apt-get install redis-server).', { cause })
+  }
   return child
 }
 

@@ -22,7 +22,7 @@ export const contract = lockStoreContract
 const OPTIONS = { module: 'nodenext', target: 'es2022', strict: true, skipLibCheck: false, types: [], noEmit: true }
 
 describe('the published types', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let folder: string
   before(() => {
     mkdirSync(join(projectRoot(), '.build'), { recursive: true })

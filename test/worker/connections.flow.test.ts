@@ -16,7 +16,7 @@ const LOCK_POOLS = 4 + 4 + 2
 const ENGINE_POOLS = 4 + 5
 
 describe('[P23] the connections of a worker, none of them a child’s or a run’s', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
 
   it('on Redis are as many with four children that are busy as with one', async () => {
     const server = await startRedis()

@@ -10,7 +10,7 @@ const MODULE = fileURLToPath(new URL('../support/flow-app.js', import.meta.url))
 const NAMES = ['run:started', 'run:ended', 'run:unstarted', 'worker:stalled', 'worker:resumed', 'trouble'] as const
 
 describe('a worker whose children cannot start', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
 
   let server: RedisServer
   let worker: RunningWorker | undefined

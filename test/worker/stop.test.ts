@@ -10,7 +10,7 @@ import { startRedis } from '../support/redis-server.js'
 const MODULE = fileURLToPath(new URL('../support/flow-app.js', import.meta.url))
 
 describe('the stop of a worker', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let restoreEnv: (() => void) | undefined
   after(() => restoreEnv?.())
 
