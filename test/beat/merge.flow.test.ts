@@ -26,7 +26,7 @@ interface Place {
 }
 
 describe('a timetable on a server', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let redis: RedisServer
   let postgres: PostgresServer
   before(async () => {

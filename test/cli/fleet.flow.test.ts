@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { App } from '../../src/index.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
 import { until } from '../support/until.js'
 import { type Command, type Ended, fixture, runCommand, startCommand } from './command.js'
 
 describe('a fleet of two workers', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let server: RedisServer
+  let folder: string
   let w1: Command
   let w2: Command
   let app: App
@@ -15,6 +19,7 @@ describe('a fleet of two workers', function () {
   const run = (...args: string[]): Promise<Ended> => runCommand(['--app', 'shop', '--broker', server.url, ...args])
   before(async () => {
     server = await startRedis()
+    folder = mkdtempSync(join(tmpdir(), 'beatlock-fleet-'))
     app = new App('shop', { broker: server.url })
     w1 = start('w1@here')
     w2 = start('w2@here')
@@ -27,6 +32,7 @@ describe('a fleet of two workers', function () {
       await ended
     }
     await server.stop()
+    rmSync(folder, { recursive: true })
   })
 
   it('answers questions, all of it or those that are named', async () => {
@@ -95,7 +101,8 @@ describe('a fleet of two workers', function () {
   })
 
   it('[P22] is told to stop, says what it waits for, and stops warm', async () => {
-    const call = await app.sendTask('feeds.refresh', [1, 3_000])
+    const end = join(folder, 'end')
+    const call = await app.sendTask('feeds.refresh', [1, 0, end])
     const inspect = () => app.control.inspect().active()
     const busy = await until(
       async () => Object.entries((await inspect()).answers).find(([, runs]) => runs.some(({ id }) => id === call.id)),
@@ -104,6 +111,7 @@ describe('a fleet of two workers', function () {
     const [name] = busy
     const told = await app.control.shutdown({ destination: [name] })
     assert.deepEqual(told.answers, { [name]: { running: 1 } })
+    writeFileSync(end, '')
     const { code, stdout } = await (name === 'w1@here' ? w1 : w2).ended
     assert.equal(code, 0)
     assert.match(

@@ -24,7 +24,7 @@ const [START, RESTART, SHOW, STOP] = [
 const REPORTS = { queue: 'reports' }
 
 describe('multi: several workers on one host', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let server: RedisServer
   let folder: string
   let app: App

@@ -6,7 +6,7 @@ import { type RedisServer, startRedis } from '../support/redis-server.js'
 import { type Command, fixture, runCommand, startCommand } from './command.js'
 
 describe("worker's pool", function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let server: RedisServer
   let folder: string
   const started: Command[] = []

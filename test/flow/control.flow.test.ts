@@ -6,7 +6,7 @@ const SECRET = 'hunter2'
 
 for (const [name, open] of Object.entries(PLACES)) {
   describe(`a worker on ${name}, asked and steered`, function () {
-    this.timeout(60_000)
+    this.timeout(120_000)
     let place: Place
     let scene: FlowScene
     before(async () => {
@@ -82,14 +82,15 @@ for (const [name, open] of Object.entries(PLACES)) {
 
     it('[P11] serves a queue more, and of a queue that it is told to leave finishes what it has taken', async () => {
       const { app, flow } = scene
-      const inQueue = (n: number, ms = 0) => flow.slow.applyAsync([{ n, ms }], { queue: 'reports' })
+      const inQueue = (n: number, work = {}) => flow.slow.applyAsync([{ n, ...work }], { queue: 'reports' })
       const early = await inQueue(20)
       assert.deepEqual((await app.control.addQueue('reports')).answers, { w1: { queues: ['default', 'reports'] } })
       assert.equal(await early.get({ timeout: '20s' }), 20)
-      const taken = await inQueue(21, 1_500)
+      const taken = await inQueue(21, { told: true })
       await scene.started(taken.id)
       const left = await inQueue(22)
       assert.deepEqual((await app.control.cancelQueue('reports')).answers, { w1: { queues: ['default'] } })
+      scene.finish(taken.id)
       assert.equal(await taken.get({ timeout: '20s' }), 21)
       assert.equal(await (await flow.slow.delay({ n: 23 })).get({ timeout: '20s' }), 23, 'the other queue is served')
       assert.equal(await left.state(), 'PENDING')

@@ -20,7 +20,7 @@ const WAIT = { timeout: '30s' } as const
 
 for (const [name, startPlace] of Object.entries(PLACES)) {
   describe(`the life of a message, on ${name}`, function () {
-    this.timeout(60_000)
+    this.timeout(120_000)
     let place: Place
     let scene: FlowScene<LifeApp>
     let life: LifeApp
