@@ -92,6 +92,21 @@ describe('the configurations of two versions of an app', () => {
     })
   }
 
+  it('a store that was emptied and filled again past the revision that a beat remembers is read anew all the same', async () => {
+    const bench = new BeatBench()
+    const beat = await beatOf(bench, 'old', OLD)
+    await pass(bench, [beat], 1_100)
+    const { revision } = await bench.store.changes(0, 1)
+    await bench.store.destroy()
+    await bench.store.put([{ ...line('first', '1s'), config: null }], 'add')
+    const other = await beatOf(bench, 'other', OLD)
+    await other.stop()
+    assert.ok((await bench.store.changes(0, 1)).revision > revision)
+    await pass(bench, [beat], 4_100)
+    assert.ok(bench.published.some(({ entry }) => entry === 'first'))
+    assert.deepEqual(bench.events['beat:wentBack'], [], 'its revision tells nothing')
+  })
+
   it('an entry that the new version dropped and a roll-back brings again begins anew, one that both have keeps its cursor', async () => {
     const bench = new BeatBench()
     const old = await beatOf(bench, 'old', [...OLD, line('kept', '1s')])
