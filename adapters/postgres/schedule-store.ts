@@ -44,7 +44,8 @@ export async function openScheduleStore(options: PostgresOptions): Promise<Sched
     },
     alter: (entry, alteration) => {
       const edition = 'edition' in alteration ? alteration.edition : null
-      return call<EntryRow | null>('alter_entry_v1', entry, alteration.to, argumentOf(alteration), edition)
+      const over = 'over' in alteration ? JSON.stringify(alteration.over) : null
+      return call<EntryRow | null>('alter_entry_v1', entry, alteration.to, argumentOf(alteration), edition, over)
     },
     changes: (after, limit) => call('entry_changes_v1', after, limit),
     show: (entry) => call<EntryRow | null>('show_entry_v1', entry),

@@ -56,7 +56,14 @@ function scheduleStoreOn(connection: Connection, app: string): ScheduleStore {
     put: (entries, how, edition) => putAll(entries, { how, edition, ask }),
     alter: async (entry, alteration) => {
       const edition = 'edition' in alteration ? alteration.edition : null
-      const reply = await ask(ALTER, entry, alteration.to, argumentOf(alteration), edition ?? null)
+      const {
+        revision = null,
+        from = null,
+        at = null,
+        dropped = [],
+      } = ('over' in alteration ? alteration.over : undefined) ?? {}
+      const over = [revision, from, at, ...dropsOf(dropped)]
+      const reply = await ask(ALTER, entry, alteration.to, argumentOf(alteration), edition ?? null, ...over)
       return reply === null ? null : rowOf(reply)
     },
     changes: async (after, limit) => {

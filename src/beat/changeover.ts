@@ -36,14 +36,38 @@ export async function putOver(
     const [outcome] = await store.put([over ? { ...put, over } : put], how, edition)
     if (outcome !== undefined && outcome !== 'moved') return outcome
   }
-  throw new BeatlockError(
-    'CONTENDED',
-    `entry '${name}' was changed by others ${TRIES} times while it was to be changed here: try again.`,
-  )
+  throw contended(name)
+}
+
+/**
+ * Disables an entry, whose slots that are due by then are `missed`, in a pause `paused`. Answers its row, or null for none.
+ * @throws BeatlockError (CONTENDED) as `putOver`
+ */
+export async function disableEntry(store: ScheduleStore, name: string, ruleOf: RuleOf): Promise<EntryRow | null> {
+  for (let tries = 0; tries < TRIES; tries += 1) {
+    const at = await store.now()
+    const row = await store.show(name)
+    if (!row || row.state === 'disabled') return row
+    const { due: _, ...over } = overOf(row, NO_MORE_RUNS, { at, ruleOf })
+    const after = await store.alter(name, { to: 'disabled', over })
+    if (!after || after.state === 'disabled') return after
+  }
+  throw contended(name)
+}
+
+const NO_MORE_RUNS = { maxRuns: 0 }
+
+function contended(name: string): BeatlockError {
+  const what = `entry '${name}' was changed by others ${TRIES} times while it was to be changed here`
+  return new BeatlockError('CONTENDED', `${what}: try again.`)
 }
 
 /** What a change of an entry, as it was read, leaves of the slots that its old rule had due. Pure. */
-export function overOf(row: EntryRow, put: EntryPut, { at, ruleOf }: { at: number; ruleOf: RuleOf }): Over {
+export function overOf(
+  row: EntryRow,
+  put: Pick<EntryPut, 'maxRuns'>,
+  { at, ruleOf }: { at: number; ruleOf: RuleOf },
+): Over {
   const { revision, nominal: from } = row
   return { revision, from, at, ...slotsLeft(row, put, { at, rule: ruleOf(row) }) }
 }
@@ -54,7 +78,7 @@ export function overOf(row: EntryRow, put: EntryPut, { at, ruleOf }: { at: numbe
  */
 function slotsLeft(
   row: EntryRow,
-  { maxRuns }: EntryPut,
+  { maxRuns }: Pick<EntryPut, 'maxRuns'>,
   { at, rule }: { at: number; rule: ReturnType<RuleOf> },
 ): Pick<Over, 'dropped' | 'due'> {
   const { nominal, state, resumedAt, claim, runs } = row

@@ -110,9 +110,9 @@ function leftOver(record: EntryRecord, nominal: number, now: number): EntryRecor
 export function alterEntry(record: EntryRecord, to: Alteration, { now, revision }: Moment): EntryRecord | undefined {
   const { row } = record
   if (row.state === 'removed') return undefined
-  const changed = (over: Partial<EntryRow>): EntryRecord => ({
-    ...record,
-    row: { ...row, changedAt: now, ...over, revision },
+  const changed = (over: Partial<EntryRow>, from = record): EntryRecord => ({
+    ...from,
+    row: { ...from.row, changedAt: now, ...over, revision },
   })
   switch (to.to) {
     case 'enabled':
@@ -121,9 +121,12 @@ export function alterEntry(record: EntryRecord, to: Alteration, { now, revision 
         state: row.maxRuns !== null && row.runs >= row.maxRuns ? 'finished' : 'active',
         nominal: Math.max(row.nominal, now),
       })
-    case 'disabled':
-      if (row.state === 'disabled') return record
-      return changed({ state: 'disabled', pausedAt: null, pausedWhy: null, resumedAt: null })
+    case 'disabled': {
+      const { revision: read = row.revision, from = row.nominal, at = row.nominal, dropped = [] } = to.over ?? {}
+      if (row.state === 'disabled' || read !== row.revision || from !== row.nominal) return record
+      const off = { state: to.to, pausedAt: null, pausedWhy: null, resumedAt: null, nominal: Math.max(row.nominal, at) }
+      return changed(off, drop(record, dropped, now))
+    }
     case 'paused':
       if (row.state !== 'active') return record
       return changed({ state: 'paused', pausedAt: now, pausedWhy: to.why })

@@ -3,7 +3,7 @@ import type { App } from '../task-base/app.js'
 import { readEntryName } from '../task-base/app-options.js'
 import { type Entry, readEntry } from '../task-base/entry.js'
 import { allRows } from './changed-rows.js'
-import { putOver } from './changeover.js'
+import { disableEntry, putOver } from './changeover.js'
 import type { BeatEntry } from './entry.js'
 import { type EntryInfo, entryInfo, iso } from './entry-info.js'
 import { type EntrySpec, entryOf, specFrom, specOf, specText } from './entry-spec.js'
@@ -83,9 +83,9 @@ export class RunTimeTable {
     return this.show(name)
   }
 
-  /** No slots come due until it is enabled. */
-  disable(name: string): Promise<EntryInfo | undefined> {
-    return this.#alter(name, { to: 'disabled' })
+  /** No slots come due until it is enabled; those that were due and nobody claimed are `missed`. @throws as `change` */
+  async disable(name: string): Promise<EntryInfo | undefined> {
+    return this.#infoOr(await disableEntry(await this.#store(), name, ruleReader(this.#app)))
   }
 
   /** Slots come due again, from now on. */

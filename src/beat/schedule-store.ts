@@ -108,7 +108,9 @@ export type PutHow = 'merge' | 'add' | 'change'
 export type PutOutcome = 'created' | 'changed' | 'kept' | 'exists' | 'missing' | 'moved' | 'superseded'
 
 export type Alteration =
-  | { readonly to: 'enabled' | 'disabled' | 'asked' }
+  | { readonly to: 'enabled' | 'asked' }
+  /** With `over`: only an entry that is as it says; else it stays as it is. */
+  | { readonly to: 'disabled'; readonly over?: Omit<Over, 'due'> }
   | { readonly to: 'paused'; readonly why: string | null }
   /** `now`: slots that came due meanwhile are `paused`. `pausedAt`: they are caught up with as after a downtime. */
   | { readonly to: 'resumed'; readonly from: 'now' | 'pausedAt' }

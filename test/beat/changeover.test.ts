@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { putOver, type RuleOf } from '../../src/beat/changeover.js'
+import { disableEntry, putOver, type RuleOf } from '../../src/beat/changeover.js'
 import { crontab } from '../../src/beat/crontab.js'
 import { every } from '../../src/beat/every.js'
 import { mergeConfig } from '../../src/beat/merge.js'
@@ -83,11 +83,18 @@ describe('a change of an entry while slots are due', () => {
     await change(resumed)
     assert.deepEqual(await runs(resumed), [7])
     assert.deepEqual(await countsOf(resumed), { paused: 5, missed: 1, published: 1 })
-    const disabled = await downtime()
-    await disabled.store.alter('report', { to: 'disabled' })
-    disabled.now += HOUR
-    await change(disabled)
-    assert.deepEqual(await countsOf(disabled), {})
+  })
+
+  it('[P14] records as missed what is due when it is disabled, and nothing after that', async () => {
+    const bench = await downtime()
+    const row = await disableEntry(bench.store, 'report', ruleOf)
+    assert.equal(row?.state, 'disabled')
+    bench.now += 3 * HOUR
+    await change(bench)
+    await bench.store.alter('report', { to: 'enabled' })
+    bench.now += HOUR
+    assert.deepEqual(await runs(bench, HOURLY), [9])
+    assert.deepEqual(await countsOf(bench), { missed: 5, published: 1 })
   })
 
   it('[P14] moves an entry to another zone between two slots: none is lost, none comes twice', async () => {

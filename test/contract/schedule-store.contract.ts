@@ -199,6 +199,20 @@ function entries(test: BenchTest): void {
     assert.deepEqual((await store.show(ENTRY))?.claim, claim.claim, 'it goes on')
   })
 
+  test('[P14] slots that are due when their entry is disabled are decided with it, if it is as it was read', async (bench) => {
+    const { store } = bench
+    const { nominal: start } = await fresh(store)
+    const { due: _, ...read } = await overOf(store)
+    await store.alter(ENTRY, { to: 'paused', why: null })
+    const dropped = [{ decision: 'missed', slots: 3, latest: start + 20 }] as const
+    const stale = await store.alter(ENTRY, { to: 'disabled', over: { ...read, dropped } })
+    assert.deepEqual([stale?.state, stale?.counts], ['paused', {}])
+    const { due: __, ...over } = await overOf(store)
+    const off = await store.alter(ENTRY, { to: 'disabled', over: { ...over, at: start + 30, dropped } })
+    assert.deepEqual([off?.state, off?.nominal, off?.pausedAt], ['disabled', start + 30, null])
+    assert.deepEqual((await store.show(ENTRY))?.counts, { missed: 3 })
+  })
+
   test('pause and resume, disable and enable, ask for a run', async (bench) => {
     const { store } = bench
     const start = await fresh(store)

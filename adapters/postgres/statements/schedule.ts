@@ -122,7 +122,8 @@ begin
     from jsonb_array_elements(p_entries) with ordinality as a (p, ord));
 end $$;
 
-create function ${s}.alter_entry_v1(p_app text, p_name text, p_to text, p_argument text, p_edition text) returns json
+create function ${s}.alter_entry_v1(p_app text, p_name text, p_to text, p_argument text, p_edition text,
+  p_over jsonb) returns json
 language plpgsql set lock_timeout = '2s' as $$
 declare
   e ${s}.schedule_entry;
@@ -143,7 +144,12 @@ begin
   if p_to = 'enabled' and e.state in ('disabled', 'finished') then
     e.state := case when e.runs >= e.max_runs then 'finished' else 'active' end;
     e.nominal := greatest(e.nominal, n);
-  elsif p_to = 'disabled' and e.state <> 'disabled' then
+  elsif p_to = 'disabled' and e.state <> 'disabled' and (p_over is null
+      or (e.revision = (p_over->>'revision')::bigint and e.nominal = (p_over->>'from')::bigint)) then
+    if p_over is not null then
+      perform ${s}.drop_slots_v1(e, p_over->'dropped', n);
+      e.nominal := greatest(e.nominal, (p_over->>'at')::bigint);
+    end if;
     e.state := 'disabled';
     e.paused_at := null;
     e.paused_why := null;

@@ -163,13 +163,16 @@ return outcomes
 `,
 ])
 
-/** One trip. ARGV: name, what to, its one argument or '', the edition that must be in force or ''. */
+/**
+ * One trip. ARGV: name, what to, its one argument or '', the edition that must be in force or '', revision, from and at of what
+ * it is done over or ''; then decision, latest, slots of what is dropped.
+ */
 export const ALTER = defineScript('alter_v1', [
   ENTRY,
   `
 local name, to, argument = ARGV[2], ARGV[3], ARGV[4]
 local key = entry_of(name)
-local have = redis.call('HMGET', key, 'state', 'maxRuns', 'runs', 'nominal', 'config', 'createdAt')
+local have = redis.call('HMGET', key, 'state', 'maxRuns', 'runs', 'nominal', 'config', 'createdAt', 'revision')
 local state = have[1]
 
 local function forget_removed()
@@ -189,6 +192,11 @@ local ACTS = {
   end,
   disabled = function()
     if state == 'disabled' then return end
+    if ARGV[6] ~= '' then
+      if ARGV[6] ~= have[7] or ARGV[7] ~= have[4] then return end
+      drop(name, 9, #ARGV)
+      redis.call('HSET', key, 'nominal', text(math.max(tonumber(have[4]), tonumber(ARGV[8]))))
+    end
     redis.call('HSET', key, 'state', 'disabled')
     redis.call('HDEL', key, 'pausedAt', 'pausedWhy', 'resumedAt')
     revise(name)
