@@ -8,6 +8,7 @@ import { startSweeper } from '../task-base/sweeper.js'
 import { Configuring } from './configuring.js'
 import type { BeatEvents } from './event.js'
 import type { BeatHealth } from './health.js'
+import { Reach } from './reach.js'
 import { Scheduler } from './scheduler.js'
 import { BeatService } from './service.js'
 import { nextSlot } from './slot.js'
@@ -72,16 +73,23 @@ function run(start: BeatStart, config: readonly ConfigLine[], connection: Connec
   const scheduler = schedulerOf(start, { config, connection, events })
   const sweeper = startSweeper(connection.sweep)
   const stopping = new AbortController()
-  const done = new BeatService({ scheduler, emit: events.emit }).start(stopping.signal)
+  const service = new BeatService({ scheduler, emit: events.emit })
+  const done = service.start(stopping.signal)
+  const reach = reachOf(connection)
   const failed = done.then(() => new Promise<never>(() => {}))
   failed.catch(() => undefined)
   return {
     info,
     events,
     failed,
-    health: () => scheduler.health(),
+    health() {
+      const told = scheduler.health()
+      const why = told.why ?? reach.why ?? service.why
+      return { ...told, ok: why === null, why }
+    },
     async stop() {
       stopping.abort()
+      reach.stop()
       await done.catch(() => undefined)
       // What is not told now ends by itself after some seconds.
       await scheduler.stop().catch(() => undefined)
@@ -89,6 +97,15 @@ function run(start: BeatStart, config: readonly ConfigLine[], connection: Connec
       await app.close()
     },
   }
+}
+
+/** No message has this id. */
+const NOBODY = 'probe'
+
+function reachOf({ servers, store }: Connection): Reach {
+  const locks = { name: servers.locks, ask: () => store.now() }
+  const broker = { name: servers.broker, ask: () => servers.engine.state('default', NOBODY) }
+  return new Reach({ servers: [locks, broker] })
 }
 
 function schedulerOf(

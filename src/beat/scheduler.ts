@@ -1,3 +1,4 @@
+import { formatDuration } from '../lock/duration.js'
 import { Attending, type AttendingOptions } from './attending.js'
 import { changedPages } from './changed-rows.js'
 import { Claiming } from './claiming.js'
@@ -138,7 +139,8 @@ export class Scheduler<Payload> {
     const { leads, lagMs, silentMs } = this.#attending
     const iso = (at: number | null): string | null => (at === null ? null : new Date(at).toISOString())
     const at = { lastTickAt: iso(this.#tickedAt), nextAt: iso(this.#nextAt) }
-    return { ok: silentMs < WELL_MS, leader: leads, entries: this.#roll.size, lagMs, ...at }
+    const why = silentMs < WELL_MS ? null : silenceText(silentMs)
+    return { ok: why === null, why, leader: leads, entries: this.#roll.size, lagMs, ...at }
   }
 
   get #nextAt(): number | null {
@@ -235,4 +237,9 @@ export class Scheduler<Payload> {
       now,
     })
   }
+}
+
+function silenceText(silentMs: number): string {
+  if (!Number.isFinite(silentMs)) return 'the store of the timetable has not answered yet'
+  return `the store of the timetable has not answered for ${formatDuration(Math.round(silentMs / 1_000) * 1_000)}`
 }

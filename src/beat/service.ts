@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { hasCode } from '../lock/error.js'
 import type { EmitBeat } from './event.js'
+import { WELL_MS } from './health.js'
+import { asError } from './trouble.js'
 
 export interface BeatServiceOptions {
   readonly scheduler: { start(): Promise<void>; tick(): Promise<number> }
@@ -14,10 +16,16 @@ const LONGEST_RETRY_MS = 5_000
 export class BeatService {
   readonly #options: BeatServiceOptions
   /** Failures in a row, and since when (`performance.now()`). */
-  #trouble: { readonly since: number; readonly failures: number } | undefined
+  #trouble: { readonly since: number; readonly failures: number; readonly error: Error } | undefined
 
   constructor(options: BeatServiceOptions) {
     this.#options = options
+  }
+
+  /** What has kept passes from going well for ten seconds; null for nothing. */
+  get why(): string | null {
+    if (!this.#trouble || performance.now() - this.#trouble.since < WELL_MS) return null
+    return this.#trouble.error.message
   }
 
   /**
@@ -51,11 +59,9 @@ export class BeatService {
   #failed(error: unknown): number {
     const failures = (this.#trouble?.failures ?? 0) + 1
     const retryInMs = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (failures - 1))
-    if (!this.#trouble) {
-      const reason = error instanceof Error ? error : new Error(String(error))
-      this.#options.emit('beat:trouble', { error: reason, entry: null, retryInMs })
-    }
-    this.#trouble = { since: this.#trouble?.since ?? performance.now(), failures }
+    const reason = asError(error)
+    if (!this.#trouble) this.#options.emit('beat:trouble', { error: reason, entry: null, retryInMs })
+    this.#trouble = { since: this.#trouble?.since ?? performance.now(), failures, error: reason }
     // Beats that lost the same server must not come back to it in step.
     return retryInMs * (0.5 + Math.random() / 2)
   }

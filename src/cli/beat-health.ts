@@ -16,7 +16,7 @@ export function readAddress(text: string | undefined): Address | undefined {
   throw new UsageError(`--healthz must be PORT or HOST:PORT such as 127.0.0.1:8080, got '${text}'.`)
 }
 
-/** Answers `GET /healthz` with what the beat tells of itself: 200 while it attends to the timetable, else 503. */
+/** Answers `GET /healthz` with what the beat tells of itself: 200 while it reaches its servers, else 503 and why. */
 export async function serveHealth(
   { host, port }: Address,
   { health }: { readonly health: () => BeatHealth },
@@ -26,10 +26,8 @@ export async function serveHealth(
       response.writeHead(404).end()
       return
     }
-    const { ok, ...told } = health()
-    response
-      .writeHead(ok ? 200 : 503, { 'content-type': 'application/json' })
-      .end(`${JSON.stringify({ ok, ...told })}\n`)
+    const told = health()
+    response.writeHead(told.ok ? 200 : 503, { 'content-type': 'application/json' }).end(`${JSON.stringify(told)}\n`)
   })
   const failed = once(server, 'error').then(([cause]) => {
     const why = cause instanceof Error ? cause.message : String(cause)

@@ -15,7 +15,10 @@ export function addBeatCommand(parent: Command): void {
       "where the timetable is kept, if not on the locks' server: file:PATH, for one beat at a time",
     )
     .option('--max-interval <duration>', 'the longest sleep between two looks at the timetable', '5s')
-    .option('--healthz <address>', 'answers GET /healthz at PORT or HOST:PORT: 200 while it works, else 503')
+    .option(
+      '--healthz <address>',
+      'answers GET /healthz at PORT or HOST:PORT: 200 while it reaches its servers, else 503 and why',
+    )
     .addHelpText('after', HELP)
     .action(exiting((_, command: Command) => beat(command.optsWithGlobals<BeatFlags>())))
 }

@@ -89,24 +89,38 @@ describe('beat', function () {
     await becomes('1s')
   })
 
-  it('answers /healthz while it works, and says so when it does not reach its store', async () => {
-    const { saw, child, ended } = start('--healthz', '0')
-    await saw(/healthz on 127\.0\.0\.1:\d+/)
-    const port = /healthz on 127\.0\.0\.1:(\d+)/.exec(started[0]?.output.stdout ?? '')?.[1]
-    const ask = () => fetch(`http://127.0.0.1:${port}/healthz`)
-    await until(async () => (await ask()).status === 200, { everyMs: 100 })
-    const well = (await (await ask()).json()) as BeatHealth
-    assert.deepEqual([well.ok, well.leader, well.entries], [true, true, 1])
-    assert.equal((await fetch(`http://127.0.0.1:${port}/other`)).status, 404)
+  it('answers /healthz while it works, and says why not when it does not reach its store, or only its broker', async () => {
+    const port = async ({ saw, output }: Command): Promise<string> => {
+      await saw(/healthz on 127\.0\.0\.1:\d+/)
+      return /healthz on 127\.0\.0\.1:(\d+)/.exec(output.stdout)?.[1] ?? ''
+    }
+    const beat = start('--healthz', '0')
+    const byFile = start('--healthz', '0', '--store', `file:${join(folder, 'healthz')}`)
+    const ports = [await port(beat), await port(byFile)]
+    const ask = (at: string | undefined) => fetch(`http://127.0.0.1:${at}/healthz`)
+    const status = (code: number) =>
+      until(async () => (await Promise.all(ports.map(ask))).every((answer) => answer.status === code), {
+        everyMs: 200,
+        what: `${code}`,
+      })
+    await status(200)
+    const well = (await (await ask(ports[0])).json()) as BeatHealth
+    assert.deepEqual([well.ok, well.why, well.leader, well.entries], [true, null, true, 1])
+    assert.equal((await fetch(`http://127.0.0.1:${ports[0]}/other`)).status, 404)
     process.kill(server.pid, 'SIGSTOP')
     try {
-      await until(async () => (await ask()).status === 503, { everyMs: 200, what: '503' })
+      await status(503)
+      const why = await Promise.all(ports.map(async (at) => ((await (await ask(at)).json()) as BeatHealth).why))
+      assert.match(why[0] ?? '', /^the store of the timetable has not answered for \d+ s$/)
+      assert.match(why[1] ?? '', /^redis:\/\/127\.0\.0\.1:\d+\S* has not answered for \d+ s/)
     } finally {
       process.kill(server.pid, 'SIGCONT')
     }
-    await until(async () => (await ask()).status === 200, { everyMs: 200, what: '200 again' })
-    child.kill('SIGTERM')
-    assert.equal((await ended).code, 0)
+    await status(200)
+    for (const { child, ended } of [beat, byFile]) {
+      child.kill('SIGTERM')
+      assert.equal((await ended).code, 0)
+    }
   })
 
   it('keeps its timetable in a file, which commands read while it runs and change when it has stopped', async () => {
