@@ -68,7 +68,7 @@ export function lookContract(test: EngineTest): void {
 
   test('a purge shows what waits or is delayed, removes what it may, and nothing that somebody has in hand', async (scene) => {
     const queue = scene.queue('default')
-    const many = Array.from({ length: 250 }, (_, at) => `many-${at}`)
+    const many = Array.from({ length: 130 }, (_, at) => `many-${at}`)
     for (const id of ['held', ...many]) await scene.publish(id)
     await scene.publish('low', { priority: 9 })
     await scene.publish('later', { delayMs: 60_000 })
