@@ -17,6 +17,12 @@ export type Done =
   | { readonly outcome: 'down' }
   | { readonly outcome: 'failed'; readonly why: string }
 
+/** How long to wait for one worker, ms. */
+export interface Patience {
+  readonly readyMs: number
+  readonly endMs: number
+}
+
 const LOOK_MS = 50
 /** In bytes. */
 const LAST_WORDS = 4_096
@@ -25,7 +31,7 @@ const LAST_WORDS = 4_096
  * Starts one worker, detached and with its log in a file, and waits until it takes messages. One that dies before, or is
  * not ready in time, has failed; the latter goes on trying.
  */
-export async function startOne(worker: Planned, timeoutMs: number): Promise<Done> {
+export async function startOne(worker: Planned, { readyMs }: Patience): Promise<Done> {
   const before = readPidfile(worker.pidfile)
   if (before.state === 'running') return { outcome: 'runs', pid: before.pid }
   const log = openLogfile(worker.logfile)
@@ -41,13 +47,11 @@ export async function startOne(worker: Planned, timeoutMs: number): Promise<Done
       child.once('error', ({ message }) => resolve(message))
     })
     const ready = new Promise<'ready'>((resolve) => child.once('message', () => resolve('ready')))
-    const late = sleep(timeoutMs, 'late' as const, { ref: false })
+    const late = sleep(readyMs, 'late' as const, { ref: false })
     const how = await Promise.race([ready, end, late])
     if (how === 'ready') return { outcome: 'started', pid: child.pid ?? 0 }
     const why =
-      how === 'late'
-        ? `it (pid ${child.pid}) was not ready within ${formatDuration(timeoutMs)} and goes on trying`
-        : how
+      how === 'late' ? `it (pid ${child.pid}) was not ready within ${formatDuration(readyMs)} and goes on trying` : how
     return { outcome: 'failed', why: `${why}${lastWords(worker.logfile, from)}` }
   } finally {
     if (child.connected) child.disconnect()
@@ -56,7 +60,7 @@ export async function startOne(worker: Planned, timeoutMs: number): Promise<Done
 }
 
 /** Tells one worker to end warm, and waits until it has. */
-export async function stopOne({ pidfile }: Planned, timeoutMs: number): Promise<Done> {
+export async function stopOne({ pidfile }: Planned, { endMs }: Patience): Promise<Done> {
   const found = readPidfile(pidfile)
   if (found.state !== 'running') {
     clearStale(pidfile)
@@ -68,12 +72,12 @@ export async function stopOne({ pidfile }: Planned, timeoutMs: number): Promise<
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') return { outcome: 'failed', why: (error as Error).message }
   }
-  const until = performance.now() + timeoutMs
+  const until = performance.now() + endMs
   while (lives(born)) {
     if (performance.now() >= until)
       return {
         outcome: 'failed',
-        why: `pid ${pid} finishes what runs, longer than ${formatDuration(timeoutMs)}; a second SIGTERM ends it at once`,
+        why: `pid ${pid} finishes what runs, longer than ${formatDuration(endMs)}; a second SIGTERM ends it at once`,
       }
     await sleep(LOOK_MS)
   }
@@ -81,9 +85,9 @@ export async function stopOne({ pidfile }: Planned, timeoutMs: number): Promise<
 }
 
 /** Off and on again; one that does not stop in time is left as it is. */
-export async function restartOne(worker: Planned, timeoutMs: number): Promise<Done> {
-  const stopped = await stopOne(worker, timeoutMs)
-  return stopped.outcome === 'failed' ? stopped : startOne(worker, timeoutMs)
+export async function restartOne(worker: Planned, patience: Patience): Promise<Done> {
+  const stopped = await stopOne(worker, patience)
+  return stopped.outcome === 'failed' ? stopped : startOne(worker, patience)
 }
 
 function openLogfile(path: string): number {

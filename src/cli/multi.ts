@@ -3,7 +3,7 @@ import { parseDuration } from '../lock/duration.js'
 import { UsageError } from '../lock/error.js'
 import { EXIT, type ExitCode } from './exit.js'
 import { type Planned, planWorkers, shownArgv } from './multi-plan.js'
-import { type Done, restartOne, startOne, stopOne } from './multi-run.js'
+import { type Done, type Patience, restartOne, startOne, stopOne } from './multi-run.js'
 import { readPidfile } from './pidfile.js'
 import { jsonText, print, terminalWidth } from './print.js'
 import { addCommand, exiting, type GlobalFlags } from './program.js'
@@ -12,7 +12,7 @@ import { Table } from './table.js'
 interface MultiFlags extends GlobalFlags {
   readonly pidfile: string
   readonly logfile: string
-  readonly timeout: string
+  readonly timeout?: string
   readonly json?: true
 }
 
@@ -38,7 +38,7 @@ export function addMultiCommand(parent: Command): void {
     .argument('<names...>', 'names of workers, then options of worker')
     .option('--pidfile <pattern>', 'where each pid is kept', '%n.pid')
     .option('--logfile <pattern>', 'where each log is appended to', '%n.log')
-    .option('--timeout <duration>', 'how long to wait for one worker to be ready, or to have ended', '60s')
+    .option('--timeout <duration>', 'how long to wait for each; default: 1m to be ready, 6m to have ended')
     .option('--json', 'show: an array, one object a worker: name, state, pid, pidfile, logfile, command')
     .allowUnknownOption()
     .addHelpText('after', NOTE)
@@ -59,22 +59,29 @@ function readVerb(text: string): Verb {
   throw new UsageError(`multi: the verb must be ${VERBS.join(', ')}, got '${text}'.`)
 }
 
+/** A worker bounds its own end: by 5 min, unless it is told otherwise. */
+function readPatience(timeout: string | undefined): Patience {
+  if (timeout === undefined) return { readyMs: 60_000, endMs: 360_000 }
+  const ms = parseDuration(timeout, '--timeout', { minMs: 100 })
+  return { readyMs: ms, endMs: ms }
+}
+
 async function multi(verb: Verb, workers: readonly Planned[], flags: MultiFlags): Promise<ExitCode> {
-  const timeoutMs = parseDuration(flags.timeout, '--timeout', { minMs: 100 })
+  const patience = readPatience(flags.timeout)
   if (flags.json && verb !== 'show') throw new UsageError(`multi ${verb} has no --json; ask multi show.`)
   if (flags.app !== undefined) throw new UsageError('multi: -A names the app; leave --app out.')
   if (verb === 'show') return show(workers, flags)
   if (verb !== 'stop' && flags.A === undefined) throw new UsageError(`multi ${verb} needs the app's code: -A ./app.js.`)
-  if (verb === 'restart') return restart(workers, timeoutMs)
+  if (verb === 'restart') return restart(workers, patience)
   const act = verb === 'start' ? startOne : stopOne
-  const all = await Promise.all(workers.map((worker) => told(worker, act(worker, timeoutMs))))
+  const all = await Promise.all(workers.map((worker) => told(worker, act(worker, patience))))
   return exitOf(verb, all)
 }
 
 /** One after the other: the rest goes on working, and a bad start is not repeated. */
-async function restart(workers: readonly Planned[], timeoutMs: number): Promise<ExitCode> {
+async function restart(workers: readonly Planned[], patience: Patience): Promise<ExitCode> {
   for (const [at, worker] of workers.entries()) {
-    const done = await told(worker, restartOne(worker, timeoutMs))
+    const done = await told(worker, restartOne(worker, patience))
     if (done.outcome === 'started') continue
     for (const { name } of workers.slice(at + 1)) await print(`${name}: left as it is\n`)
     return EXIT.failed
