@@ -196,10 +196,10 @@ describe('App', () => {
     assert.deepEqual(await app.revoke(first.id), { outcome: 'revoked' })
   })
 
-  it('revokes a call without a lock by id and task, before anybody has seen it', async () => {
+  it('revokes a call without a lock by its id, before anybody has seen it, and answers a repeat alike', async () => {
     const plain = app.register(Plain)
     const { id } = await plain.delay(1)
-    assert.deepEqual(await app.revoke(id), { outcome: 'unknown' })
+    assert.deepEqual(await app.revoke(id), { outcome: 'revoked' })
     assert.deepEqual(await app.revoke(id, { task: 'plain' }), { outcome: 'revoked' })
     assert.deepEqual(await app.revoke(id, { task: 'plain' }), { outcome: 'revoked' })
   })
