@@ -52,7 +52,10 @@ export function openLockStore({ server, app }: { server: MemoryServer; app: stri
         step.to === 'running' ? run(record, step, now()) : requeue(record, step, now()),
       )) as LockStore['advance'],
     renew: async ({ worker, leases, acked }) => {
-      if (worker) locks().workers.set(worker.name, { ...worker, app, seenAt: now() })
+      if (worker) {
+        if (!locks().workers.has(worker.name)) queueMicrotask(() => listeners.tell('workers'))
+        locks().workers.set(worker.name, { ...worker, app, seenAt: now() })
+      }
       for (const ref of acked) acknowledge(at(ref.key), ref, now())
       return { leases: leases.map((lease) => renew(at(lease.key), lease, now())), now: now() }
     },
@@ -71,7 +74,13 @@ export function openLockStore({ server, app }: { server: MemoryServer; app: stri
     reopen: async (ref) => reopen(at(ref.key), ref),
     workers: async ({ allApps }) =>
       (allApps ? [...server.apps.values()] : [locks()]).flatMap((each) => workersOf(each, now())),
-    leave: async (worker) => void locks().workers.delete(worker),
+    attendance: async () => ({
+      workers: workersOf(locks(), now()).map(({ name, seenAt }) => ({ name, seenAt })),
+      now: now(),
+    }),
+    leave: async (worker) => {
+      if (locks().workers.delete(worker)) queueMicrotask(() => listeners.tell('workers'))
+    },
     listen: (topic, look) => {
       const remove = listeners.add(topic, look)
       queueMicrotask(() => stops.has(stop) && look())

@@ -1,5 +1,6 @@
 import type { LockKey } from '../../src/lock/key.js'
 import type {
+  Attendance,
   ClearAnswer,
   GuardDefinition,
   LockRow,
@@ -20,7 +21,7 @@ import { renewAll } from './renewal.js'
 import { postgresShared } from './shared.js'
 import { find } from './statements/find.js'
 import { show } from './statements/list.js'
-import { define, definition, destroyLocks, leave, workers } from './statements/worker.js'
+import { attendance, define, definition, destroyLocks, leave, workers } from './statements/worker.js'
 
 const PAGE = 500
 
@@ -60,6 +61,7 @@ export async function openLockStore(options: PostgresOptions): Promise<LockStore
       const rows = await db.run<{ row: string; seen_at: number }>(workers(s), [app, allApps])
       return rows.map(({ row, seen_at }) => ({ ...(JSON.parse(row) as WorkerRow), seenAt: seen_at }))
     },
+    attendance: () => attendanceOf(db, app),
     leave: async (worker) => void (await db.run(leave(s), [app, worker])),
     listen: (topic, look) => notices.listen(topic, look),
     define: async (definitions) => {
@@ -81,6 +83,12 @@ export async function openLockStore(options: PostgresOptions): Promise<LockStore
       await db.close()
     },
   }
+}
+
+async function attendanceOf(db: Database, app: string): Promise<Attendance> {
+  const rows = await db.run<{ name: string | null; seenAt: number; now: number }>(attendance(db.schema), [app])
+  const workers = rows.flatMap(({ name, seenAt }) => (name === null ? [] : [{ name, seenAt }]))
+  return { workers, now: rows[0]?.now ?? 0 }
 }
 
 const json = (value: unknown): string => JSON.stringify(value)

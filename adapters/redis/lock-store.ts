@@ -51,7 +51,7 @@ import { FIND, SHOW } from './scripts/view.js'
 import { allShards, shardOf } from './shard.js'
 import { redisShared } from './shared.js'
 import { sweepShards } from './sweep.js'
-import { appsOf, directoryShard, leaving, workerRows } from './worker-row.js'
+import { appsOf, attendanceOf, directoryShard, leaving, workerRows } from './worker-row.js'
 
 /**
  * Locks on Redis ≥ 6.2 or Valkey: each transition is one script on the key's shard, over one connection.
@@ -97,6 +97,7 @@ function lockStoreOn(connection: Connection, app: string, notices: Notices): Loc
     find: (messageId, key) => findMessage(connection, app, { messageId, key }),
     reopen: async (ref) => void (await on(ref.key, REOPEN, refArguments(ref))),
     workers: async ({ allApps }) => workerRows(connection, allApps ? await appsOf(connection) : [app]),
+    attendance: () => attendanceOf(connection, app),
     leave: async (worker) => void (await connection.ask(leaving(app, worker))),
     listen: (topic, look) => notices.listen(topic, look),
     define: async (definitions) => void (await connection.askAll(definitionRequests(app, definitions))),

@@ -1,8 +1,8 @@
-import type { WorkerRow } from '../../src/lock/lock-store.js'
+import type { Attendance, WorkerRow } from '../../src/lock/lock-store.js'
 import { scriptOn } from './argument.js'
 import type { Connection, Request } from './connection.js'
 import { fieldsOf, numberOf } from './reply.js'
-import { LEAVE, SIGN_OF_LIFE, WORKERS } from './scripts/worker.js'
+import { ATTENDANCE, LEAVE, SIGN_OF_LIFE, WORKERS } from './scripts/worker.js'
 import { allShards, type Shard, shardOf } from './shard.js'
 
 /** Workers and definitions of an app live together in one shard. */
@@ -22,6 +22,14 @@ export function leaving(app: string, worker: string): Request {
 export async function workerRows(connection: Connection, apps: readonly string[]): Promise<WorkerRow[]> {
   const replies = await connection.askAll(apps.map((app) => scriptOn(directoryShard(app), app, WORKERS, [])))
   return replies.flatMap((reply) => fieldsOf(reply).map(rowOf))
+}
+
+export async function attendanceOf(connection: Connection, app: string): Promise<Attendance> {
+  const [now, flat] = fieldsOf(await connection.ask(scriptOn(directoryShard(app), app, ATTENDANCE, [])))
+  const fields = fieldsOf(flat)
+  const names = fields.filter((_, at) => at % 2 === 0)
+  const workers = names.map((name, at) => ({ name: String(name), seenAt: numberOf(fields[2 * at + 1]) }))
+  return { workers, now: numberOf(now) }
 }
 
 function rowOf(reply: unknown): WorkerRow {

@@ -27,6 +27,12 @@ export function logApp(app: App, log: Log): void {
     log.info(`worker ${worker} takes messages again, after ${formatDuration(ms)}: its children start`),
   )
   app.on('worker:resized', ({ worker, size }) => log.info(`worker ${worker} runs up to ${size} at once`))
+  app.on('worker:joined', ({ other }) => log.info(`worker ${other} has joined`))
+  app.on('worker:left', ({ other, why }) =>
+    why === 'stopped'
+      ? log.info(`worker ${other} has left`)
+      : log.warn(`worker ${other} was not seen for 15 s: it is dead, stopped or cut off`),
+  )
   app.on('worker:told', ({ worker, command, from }) => log.info(`worker ${worker} is told by ${from}: ${command}`))
   app.on('run:lost', (run) => log.error(`${name(run)} lost its lock (${run.reason}) and is stopped`, run))
   app.on('run:putBack', (run) => log.info(putBackText(run), run))

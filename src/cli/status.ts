@@ -9,6 +9,7 @@ import { EXIT, type ExitCode } from './exit.js'
 import { jsonText, print, say, terminalWidth } from './print.js'
 import { addCommand, exiting, type GlobalFlags } from './program.js'
 import { showCounts } from './status-counts.js'
+import { QUEUES, type QueueStatus, queueCells, queuesOf, unservedText } from './status-queues.js'
 import { Table } from './table.js'
 import { type Target, withTarget } from './target.js'
 
@@ -18,22 +19,22 @@ interface StatusFlags extends GlobalFlags {
 }
 
 const BEATS = ['BEAT', 'APP', 'HOST', 'PID', 'LEADS', 'ENTRIES', 'LAG', 'NEXT', 'TICKED', 'SEEN']
-const HEADER = ['NAME', 'APP', 'HOST', 'PID', 'QUEUES', 'CONCURRENCY', 'SEEN', 'TASKS']
+const HEADER = ['NAME', 'APP', 'HOST', 'PID', 'QUEUES', 'CONCURRENCY', 'RUNNING', 'VERSION', 'SEEN', 'TASKS']
 const EXAMPLES = `
 beatlock -A ./app.js status
 beatlock --broker redis://127.0.0.1:6379/0 status --json
 beatlock --app shop status --counts`
 
-/** `status`: the workers and beats that live, of one app or of all apps of the server. */
+/** `status`: the workers and beats that live and the queues, of one app or of all apps of the server. */
 export function addStatusCommand(parent: Command): void {
   addCommand(
     parent,
     'status',
-    'the workers and beats that live: where they run, what they serve, which beat leads',
+    'the workers and beats that live: where they run, what they serve, which beat leads; queues, and who serves them',
     EXAMPLES,
   )
     .option('--counts', 'instead: what became of all calls, by task; processes add to it every 5 s')
-    .option('--json', 'an array, one object a worker or beat, told by `kind`; with --counts one a task')
+    .option('--json', 'an array, one object a worker, queue or beat, told by `kind`; with --counts one a task')
     .action(exiting((_, command: Command) => status(command.optsWithGlobals<StatusFlags>())))
 }
 
@@ -44,13 +45,22 @@ async function status(flags: StatusFlags): Promise<ExitCode> {
     const { store } = await target.app.connection()
     const now = await store.now()
     const rows = await store.workers({ allApps: target.scope === 'server' })
-    const workers = rows.filter((each) => now - each.seenAt < WORKER_DEAD_MS)
+    const workers = rows.filter((each) => now - each.seenAt < WORKER_DEAD_MS).sort(byName)
     const beats = await beatsOf(target, workers)
-    if (flags.json) await print(`${jsonText([...workers.map(asJson(now)), ...beats.map(beatJson)], 2)}\n`)
-    else await showTables(workers, beats, now)
+    const apps = target.scope === 'server' ? [...new Set(rows.map(({ app }) => app))].sort() : [target.app.name]
+    const queues = await queuesOf(target, { apps, living: workers })
+    if (flags.json) {
+      const all = [...workers.map(asJson(now)), ...queues.map((queue) => ({ kind: 'queue', ...queue }))]
+      await print(`${jsonText([...all, ...beats.map(beatJson)], 2)}\n`)
+    } else await showTables({ workers, queues, beats, now })
+    for (const queue of queues) if (queue.workers.length === 0) say(unservedText(queue))
     for (const each of differingGuards(rows, now)) say(differingText(each))
     return EXIT.done
   })
+}
+
+function byName(a: WorkerRow, b: WorkerRow): number {
+  return a.app < b.app || (a.app === b.app && a.name < b.name) ? -1 : 1
 }
 
 interface Beat extends BeatRow {
@@ -71,12 +81,20 @@ async function beatsOf(target: Target, workers: readonly WorkerRow[]): Promise<B
   return beats
 }
 
-async function showTables(workers: readonly WorkerRow[], beats: readonly Beat[], now: number): Promise<void> {
-  const rows = workers.map((each) => cells(each, now))
-  if (rows.length > 0) await print(new Table(HEADER, terminalWidth()).lines(rows))
-  else say('no worker runs; start one with beatlock -A ./app.js worker.')
-  if (beats.length > 0)
-    await print(`${rows.length > 0 ? '\n' : ''}${new Table(BEATS, terminalWidth()).lines(beats.map(beatCells))}`)
+async function showTables(of: {
+  readonly workers: readonly WorkerRow[]
+  readonly queues: readonly QueueStatus[]
+  readonly beats: readonly Beat[]
+  readonly now: number
+}): Promise<void> {
+  const { workers, queues, beats, now } = of
+  if (workers.length === 0) say('no worker runs; start one with beatlock -A ./app.js worker.')
+  const tables = [
+    { header: HEADER, rows: workers.map((each) => cells(each, now)) },
+    { header: QUEUES, rows: queues.map(queueCells) },
+    { header: BEATS, rows: beats.map(beatCells) },
+  ].filter(({ rows }) => rows.length > 0)
+  await print(tables.map(({ header, rows }) => new Table(header, terminalWidth()).lines(rows)).join('\n'))
 }
 
 /** A beat that was killed stays listed for a minute; how long ago it was seen tells. */
@@ -108,9 +126,10 @@ function iso(at: number | null): string | null {
 }
 
 function cells(worker: WorkerRow, now: number): string[] {
-  const { name, app, host, pid, queues, concurrency, tasks } = worker
+  const { name, app, host, pid, queues, concurrency, running, version, tasks } = worker
   const seen = `${formatDuration(Math.max(0, now - worker.seenAt))} ago`
-  return [name, app, host, String(pid), queues.join(','), String(concurrency), seen, tasks.join(',')]
+  const counts = [String(concurrency), running === undefined ? '-' : String(running)]
+  return [name, app, host, String(pid), queues.join(',') || '-', ...counts, version, seen, tasks.join(',')]
 }
 
 function asJson(now: number): (worker: WorkerRow) => object {

@@ -169,7 +169,8 @@ export class LeaseKeeper {
     if (!this.#worker && held.length + acked.length === 0) return 'done'
     const asked = { sentAtNs: this.#clock.monotonicNs(), era: this.#era }
     const leases = held.map((lease) => renewalOf(lease, this.#options.leaseMs))
-    const answer = await this.#ask({ worker: this.#worker, leases, acked })
+    const worker = this.#worker && { ...this.#worker, running: held.length }
+    const answer = await this.#ask({ worker, leases, acked })
     if (!answer) return 'again'
     this.#acked.splice(0, acked.length)
     this.#checkClock()

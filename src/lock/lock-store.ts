@@ -221,10 +221,16 @@ export interface WorkerRow {
   readonly guards: Readonly<Record<string, string>>
   readonly version: string
   readonly concurrency: number
+  /** Runs that it held at its last sign of life; the keeper counts them. Absent: of an earlier version. */
+  readonly running?: number
   /** Epoch ms. */
   readonly startedAt: number
   /** Epoch ms by the store's clock of the last sign of life; the store sets it, what is sent is ignored. */
   readonly seenAt: number
+}
+
+export interface Attendance extends Answer {
+  readonly workers: readonly Pick<WorkerRow, 'name' | 'seenAt'>[]
 }
 
 export interface RenewBatch {
@@ -488,6 +494,8 @@ export interface LockStore {
   reopen(ref: MessageRef): Promise<void>
   /** Live and dead workers of this app (or of all apps), at most a day old. */
   workers(options: { readonly allApps: boolean }): Promise<readonly WorkerRow[]>
+  /** This app's workers by name, and when each was last seen (epoch ms by the store's clock): cheap, to be asked often. */
+  attendance(): Promise<Attendance>
   /** Takes a worker off the list at its end. */
   leave(worker: string): Promise<void>
   /**

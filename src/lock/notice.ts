@@ -1,9 +1,15 @@
 /**
  * What somebody may be waiting for. `worker:<name>`: a run of that worker was told to stop. `message:<id>`: that message
  * has its turn, or has ended. `due`: a parked call has its turn and nobody was handed it. `command:<name>`: that worker
- * was asked something; `answer:<id>`: that command was answered.
+ * was asked something; `answer:<id>`: that command was answered. `workers`: a worker was seen for the first time, or left.
  */
-export type Topic = `worker:${string}` | `message:${string}` | `command:${string}` | `answer:${string}` | 'due'
+export type Topic =
+  | `worker:${string}`
+  | `message:${string}`
+  | `command:${string}`
+  | `answer:${string}`
+  | 'due'
+  | 'workers'
 
 /** Who listens for what, within one process. */
 export class Listeners {

@@ -90,6 +90,9 @@ export interface AppEvents {
   readonly 'worker:resumed': { readonly worker: string; readonly ms: number }
   /** A worker runs so many bodies at once from now on. */
   readonly 'worker:resized': { readonly worker: string; readonly size: number }
+  /** Another worker of the app came, or has gone: it stopped, or was not seen for 15 s (`silent`). */
+  readonly 'worker:joined': { readonly worker: string; readonly other: string }
+  readonly 'worker:left': { readonly worker: string; readonly other: string; readonly why: 'stopped' | 'silent' }
   /** Somebody steers a worker: what it is told, and by whom. */
   readonly 'worker:told': { readonly worker: string; readonly command: string; readonly from: string }
   /** Trouble that is retried: a server that does not answer, a lost connection. */

@@ -4,6 +4,7 @@ import type { Connection } from '../task-base/connection.js'
 import type { Consumer } from '../task-base/engine.js'
 import type { Capacity } from './capacity.js'
 import { followCommands } from './follow-commands.js'
+import { followPeers } from './follow-peers.js'
 import type { LookOut } from './look-out.js'
 import { obeyOrders, type Steering } from './obey.js'
 import type { Pool } from './pool.js'
@@ -28,7 +29,7 @@ export interface FleetMember {
   readonly since: number
 }
 
-/** From now on a worker does what it is asked. */
+/** From now on a worker does what it is asked, and tells when others come and go. */
 export function joinFleet(member: FleetMember): LookOut {
   const { app, name, kind, steering, connection, barrier, pool, capacity, row, underWay, stopping, since } = member
   const trouble = (error: Error): void => app.events.emit('trouble', { where: 'control', error })
@@ -52,7 +53,14 @@ export function joinFleet(member: FleetMember): LookOut {
     events: app.events,
     stopping: () => stopping.aborted,
   })
-  return followCommands({ store: connection.store, worker: name, since, obey, trouble })
+  const { store } = connection
+  const commands = followCommands({ store, worker: name, since, obey, trouble })
+  const peers = followPeers({ store, worker: name, events: app.events, trouble })
+  return {
+    async close() {
+      await Promise.all([commands.close(), peers.close()])
+    },
+  }
 }
 
 /** The consumer first: what others read is never more than what is done. */

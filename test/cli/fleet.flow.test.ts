@@ -22,8 +22,9 @@ describe('a fleet of two workers', function () {
     folder = mkdtempSync(join(tmpdir(), 'beatlock-fleet-'))
     app = new App('shop', { broker: server.url })
     w1 = start('w1@here')
+    await w1.saw('tasks fails')
     w2 = start('w2@here')
-    await Promise.all([w1.saw('tasks fails'), w2.saw('tasks fails')])
+    await w2.saw('tasks fails')
   })
   after(async () => {
     await app.close()
@@ -44,6 +45,29 @@ describe('a fleet of two workers', function () {
     assert.match(all.stdout, /WORKER +APP +TASK\nw1@here +shop +fails\nw1@here +shop +feeds\.refresh\nw2@here +shop/)
     const [stats, ...others] = JSON.parse(named.stdout)
     assert.deepEqual([named.code, others.length, stats.worker, stats.answer.pid], [0, 0, 'w2@here', w2.child.pid])
+  })
+
+  it('is listed with what runs, and with the queues that nobody consumes', async () => {
+    const call = await app.sendTask('feeds.refresh', [9, 60_000])
+    await app.sendTask('feeds.refresh', [7], { queue: 'reports.late', countdown: '1h' })
+    await app.sendTask('feeds.refresh', [8], { queue: 'reports.late' })
+    const running = async () =>
+      (await (await app.connection()).store.workers({ allApps: false })).some((row) => row.running === 1)
+    await until(running, { what: 'a run in the row of its worker' })
+    const [table, json] = await Promise.all([run('status'), run('status', '--json')])
+    assert.match(
+      table.stdout,
+      /\nw2@here +shop +\S+ +\d+ +default +1 +[01] +\d+\.\d+\.\d+ +.* ago +feeds\.refresh,fails\n/,
+    )
+    assert.match(table.stdout, /\nreports\.late +shop +1 +1 +0 +nobody\n/)
+    assert.match(table.stdout, /\ndefault +shop +0 +0 +1 +w1@here,w2@here\n/)
+    assert.match(table.stderr, /no worker of app shop consumes reports\.late: 1 waiting, 1 delayed\.\n/)
+    const rows = JSON.parse(json.stdout) as { kind: string; name: string; running?: number; workers?: string[] }[]
+    const workers = rows.filter(({ kind }) => kind === 'worker')
+    assert.deepEqual(workers.map((row) => row.running).sort(), [0, 1])
+    assert.deepEqual(rows.find(({ kind, name }) => kind === 'queue' && name === 'reports.late')?.workers, [])
+    await app.revoke(call, { terminate: true })
+    await (await app.connection()).servers.engine.destroy(['reports.late'])
   })
 
   it('tells who did not answer, and that nobody did', async () => {
@@ -121,5 +145,8 @@ describe('a fleet of two workers', function () {
     assert.equal(await call.state(), 'SUCCESS')
     const { silent } = await app.control.ping({ destination: ['w1', 'w2'] })
     assert.deepEqual(silent, [name.replace('@here', '')], 'it has left')
+    await w1.saw('worker w2@here has joined\n')
+    if (name === 'w2@here') await w1.saw('worker w2@here has left\n')
+    else await w2.saw('worker w1@here has left\n')
   })
 })

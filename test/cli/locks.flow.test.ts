@@ -219,7 +219,10 @@ describe('the commands on a real server', function () {
 
   it('status lists the workers that live', async () => {
     const table = await everywhere('status')
-    assert.match(table.stdout, /^NAME .*\nw1@db2 +shop .* default +2 .* ago +feeds\.refresh,fails\n$/)
+    assert.match(
+      table.stdout,
+      /^NAME .*\nw1@db2 +shop .* default +2 .* ago +feeds\.refresh,fails\n\nQUEUE .*\ndefault +shop .* w1@db2\n/,
+    )
     const [row] = JSON.parse((await beatlock('status', '--json')).stdout) as { name: string; pid: number }[]
     assert.deepEqual([row?.name, row?.pid], ['w1@db2', worker.child.pid])
   })

@@ -13,6 +13,7 @@ declare
   -- An object, since a look into an array of a thousand keys, for each of them, costs more than the renewal.
   locked jsonb;
   renewed json;
+  first_seen boolean;
 begin
   perform ${s}.require_read_committed_v1();
   locked := (select coalesce(jsonb_object_agg(k, true), '{}') from unnest(
@@ -47,7 +48,9 @@ begin
   perform ${s}.acknowledge_v1(p_app, p_acked, n);
   if p_worker is not null then
     insert into ${s}.worker (app, name, row, seen_at) values (p_app, p_worker, p_row, n)
-      on conflict (app, name) do update set row = excluded.row, seen_at = excluded.seen_at;
+      on conflict (app, name) do update set row = excluded.row, seen_at = excluded.seen_at
+      returning xmax = 0 into first_seen;
+    if first_seen then perform ${s}.notify_v1(p_app, 'workers'); end if;
   end if;
   return json_build_object('leases', renewed, 'now', n);
 end $$;

@@ -3,7 +3,15 @@ export const workers = (s: string): string => `
 select row, seen_at::double precision as seen_at from ${s}.worker
   where ($2 or app = $1) and seen_at > ${s}.clock_v1() - 86400000 order by app, name`
 
-export const leave = (s: string): string => `delete from ${s}.worker where app = $1 and name = $2`
+export const leave = (s: string): string => `
+with gone as (delete from ${s}.worker where app = $1 and name = $2 returning app)
+select ${s}.notify_v1(app, 'workers') from gone`
+
+/** Of $1, at most a day old. */
+export const attendance = (s: string): string => `
+select w.name, w.seen_at::double precision as "seenAt", n.now::double precision as now
+  from (select ${s}.clock_v1() as now offset 0) n
+  left join ${s}.worker w on w.app = $1 and w.seen_at > n.now - 86400000`
 
 /**
  * $2 tasks and $3 their definitions (null: none), in the order of tasks: two workers that define at once cannot deadlock.

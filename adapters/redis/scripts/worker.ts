@@ -6,7 +6,7 @@ export const SIGN_OF_LIFE = defineScript('sign_of_life_v1', [
   RECORD,
   `
 local rows, seen = base .. 'workers', base .. 'seen'
-redis.call('HSET', rows, ARGV[3], ARGV[4])
+if redis.call('HSET', rows, ARGV[3], ARGV[4]) == 1 then notify('workers') end
 redis.call('ZADD', seen, text(now), ARGV[3])
 redis.call('SADD', apps, app)
 for _, name in ipairs(redis.call('ZRANGEBYSCORE', seen, '-inf', '(' .. text(now - 86400000))) do
@@ -31,11 +31,19 @@ return found
 `,
 ])
 
+/** One trip, reads only: when each was last seen. */
+export const ATTENDANCE = defineScript('attendance_v1', [
+  RECORD,
+  `
+return { now, redis.call('ZRANGEBYSCORE', base .. 'seen', text(now - 86400000), '+inf', 'WITHSCORES') }
+`,
+])
+
 /** One trip: takes a worker off the list. */
 export const LEAVE = defineScript('leave_v1', [
   RECORD,
   `
-redis.call('HDEL', base .. 'workers', ARGV[3])
+if redis.call('HDEL', base .. 'workers', ARGV[3]) == 1 then notify('workers') end
 redis.call('ZREM', base .. 'seen', ARGV[3])
 return now
 `,

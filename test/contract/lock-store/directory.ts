@@ -29,8 +29,16 @@ export function directoryContract(test: SceneTest): void {
     )
     assert.ok(again && again.seenAt > w1.seenAt)
     assert.deepEqual(again.queues, ['reports'])
+    const present = await scene.store.attendance()
+    const seen = present.workers.find(({ name }) => name === 'w1')
+    assert.deepEqual([present.workers.length, seen], [2, { name: 'w1', seenAt: again.seenAt }])
+    assert.ok(Math.abs(present.now - again.seenAt) < 5_000)
     await scene.store.leave('w1')
     await scene.store.leave('nobody')
+    assert.deepEqual(
+      (await scene.store.attendance()).workers.map(({ name }) => name),
+      ['w2'],
+    )
     assert.deepEqual(
       (await scene.store.workers({ allApps: false })).map((each) => each.name),
       ['w2'],
@@ -86,7 +94,7 @@ export function directoryContract(test: SceneTest): void {
   })
 }
 
-function workerRow(app: string, name: string): WorkerRow {
+export function workerRow(app: string, name: string): WorkerRow {
   return {
     app,
     name,

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { lockKey } from '../../../src/lock/key.js'
 import type { LockStore } from '../../../src/lock/lock-store.js'
 import type { Topic } from '../../../src/lock/notice.js'
+import { workerRow } from './directory.js'
 import { KEY, type Scene, type SceneTest, TASK, termsOf } from './scene.js'
 
 const pair = { terms: termsOf({ limit: 2 }) }
@@ -75,6 +76,20 @@ export function noticeContract(test: SceneTest): void {
     await scene.acquire('c')
     await heard.toldOf('due')
     assert.deepEqual(heard.counts(), { due: 1, 'message:b': 1 })
+  })
+
+  test('a worker that is seen for the first time is told of, and one that leaves', async (scene) => {
+    const heard = await hearing(await scene.another(), ['workers'])
+    const alive = () => scene.store.renew({ worker: workerRow(scene.app, 'w1'), leases: [], acked: [] })
+    await alive()
+    await heard.toldOf('workers')
+    await alive()
+    await scene.store.leave('nobody')
+    await settled(scene, heard)
+    assert.deepEqual(heard.counts(), { workers: 1 })
+    await scene.store.leave('w1')
+    await settled(scene, heard)
+    assert.deepEqual(heard.counts(), { workers: 2 })
   })
 
   test('who stopped listening is told nothing, and an app nothing of another', async (scene) => {
