@@ -36,6 +36,8 @@ export async function runWorker(flags: GlobalFlags, choice: WorkerChoice): Promi
   logApp(app, log)
   log.debug(`start: app ${app.name} of ${module} was read in ${formatDuration(loadMs)}`)
   const runs = followRuns(app)
+  // Until it has started there is nothing to replace.
+  onHangUp(() => {})
   const coldAfterMs = choice.shutdownMs ?? app.settings.worker.shutdownMs
   return serve({ name: 'worker', log, coldAfterMs, start: () => start({ app, module, flags, choice, log, runs }) })
 }
@@ -58,7 +60,7 @@ async function start({ app, module, flags, choice, log, runs }: Start): Promise<
   }
   const steps = { onStep: tellStep(log), steering: steeringOf(log) }
   const worker = await startWorker({ app, module, ...options, concurrency, autoscale, recycling, ...steps })
-  tellWorker(worker.info, { app: app.name, log })
+  tellWorker({ ...worker.info, most: autoscale?.max }, { app: app.name, log })
   tellStarter()
   const outage = new Outage({ log, probe: probeOf(app) })
   const quiet = app.on('trouble', ({ where, error }) => outage.trouble(where, error))
@@ -89,7 +91,7 @@ async function reload(worker: RunningWorker, { beat, log }: { beat: BeatChild | 
     log.info(`worker has replaced its children in ${formatDuration(performance.now() - startedAt)}`)
   } catch (error) {
     const why = error as Error
-    log.error(`worker keeps the children it has, the new code does not start: ${why.message}`, { error: why })
+    log.error(`worker goes on with the children it has: ${why.message}`, { error: why })
   }
 }
 
@@ -131,9 +133,13 @@ function tellStep(log: Log): OnStep {
 }
 
 /** The start-up lines: what this worker is, what it serves, and where. */
-function tellWorker(info: WorkerInfo, { app, log }: { app: string; log: Log }): void {
-  const { name, broker, locks, barrier, concurrency, pool, queues, tasks } = info
-  const children = pool === 'solo' ? 'solo' : `${concurrency} prefork ${concurrency === 1 ? 'child' : 'children'}`
+function tellWorker(
+  info: WorkerInfo & { readonly most: number | undefined },
+  { app, log }: { app: string; log: Log },
+): void {
+  const { name, broker, locks, barrier, concurrency, most, pool, queues, tasks } = info
+  const count = most === undefined ? `${concurrency}` : `${concurrency} to ${most}`
+  const children = pool === 'solo' ? 'solo' : `${count} prefork ${count === '1' ? 'child' : 'children'}`
   log.info(`beatlock ${packageVersion()} on Node ${process.versions.node}, pid ${process.pid}`)
   log.info(
     `worker ${name} of app ${app}: ${children}, ${queues.length === 1 ? 'queue' : 'queues'} ${queues.join(', ')}`,

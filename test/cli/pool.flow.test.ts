@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
+import { until } from '../support/until.js'
 import { type Command, fixture, runCommand, startCommand } from './command.js'
 
 describe("worker's pool", function () {
@@ -89,7 +90,7 @@ describe("worker's pool", function () {
     assert.match((await long).stdout, /"v1"\n$/)
     writeFileSync(code, 'broken v3')
     child.kill('SIGHUP')
-    await saw(/ERROR worker keeps the children it has, the new code does not start: .*broken v3 has a typo/)
+    await saw(/ERROR worker goes on with the children it has: .*broken v3 has a typo/)
     assert.match(await answer('version'), /^"v2 /)
     assert.doesNotMatch(output.stdout, /died|put back/)
     assert.equal(output.stdout.match(/broken v3/g)?.length, 1)
@@ -105,7 +106,7 @@ describe("worker's pool", function () {
 
   it('grows at once while messages wait, shrinks when idle, by --autoscale or the app, and recycles all the same', async () => {
     const { saw, output } = await start([], { POOLED_SCALE: 'yes' })
-    assert.match(output.stdout, /: 1 prefork child,/)
+    assert.match(output.stdout, /: 1 to 3 prefork children,/)
     const file = join(folder, 'done')
     const calls = Array.from({ length: 3 }, () => call('waits', '--args', JSON.stringify([file])))
     await saw(/runs up to 3 at once/)
@@ -121,6 +122,14 @@ describe("worker's pool", function () {
     const pids = [await answer('version'), await answer('version')]
     assert.notEqual(pids[0], pids[1], 'one task a child')
     assert.doesNotMatch(output.stdout, /died|put back|ERROR/)
+  })
+
+  it('[P2] [P13] a solo worker keeps the lock of a body that blocks its loop for longer than the lease', async () => {
+    const workers = [await start(['-P', 'solo', '-n', 'w1']), await start(['-P', 'solo', '-n', 'w2'])]
+    assert.match((await call('blocks', '--args', '[8000]', '--wait')).stdout, /\n8000\n$/)
+    const told = (text: RegExp) => workers.flatMap(({ output }) => output.stdout.match(text) ?? []).length
+    await until(() => told(/ran blocks/g) === 1)
+    assert.deepEqual([told(/started blocks/g), told(/ran blocks/g), told(/lost/g)], [1, 1, 0])
   })
 
   for (const [flags, told] of [

@@ -113,7 +113,7 @@ describe('worker and beat', function () {
     assert.match(result.stdout, /\{"trace":"4f2a"\}/, result.stderr)
   })
 
-  it('-B starts its beat again when that dies, and ends it with a warm stop', async () => {
+  it('-B starts its beat again when that dies or by SIGHUP, always one, and ends it with a warm stop', async () => {
     const { child, saw, ended } = start('timetable', 'worker', '-B', '-c', '1')
     await saw('beat of app shop')
     const first = await beatOf(child.pid)
@@ -121,9 +121,19 @@ describe('worker and beat', function () {
     await saw(/beat ended \(SIGKILL\); starting it again in .*beat of app shop/s)
     const second = await beatOf(child.pid)
     assert.notEqual(second, first)
+    child.kill('SIGHUP')
+    await saw('worker has replaced its children')
+    const third = await until(async () => {
+      const now = await beatOf(child.pid)
+      return now === second ? undefined : now
+    })
+    assert.ok(isGone(second), 'two beats at once')
+    await saw(/(beat of app shop.*){3}/s)
     child.kill('SIGTERM')
-    assert.equal((await ended).code, 0)
-    assert.ok(isGone(second))
+    const { code, stdout } = await ended
+    assert.equal(code, 0)
+    assert.ok(isGone(third))
+    assert.equal(stdout.match(/beat ended/g)?.length, 1, 'a beat that was to end is no failure')
   })
 
   it('-B leaves no beat behind when the worker is killed, also when the loop of that beat is blocked', async () => {
