@@ -1,4 +1,6 @@
 import type { createPostgresBackend, Queue, QueueOptions, Worker, WorkerOptions } from 'bullmq'
+import type { AddJob } from './adding.js'
+import type { JobData } from './job.js'
 
 /** The arguments after the queue's name, for `Queue` and `Worker` alike: where BullMQ keeps its jobs. */
 export interface Backend {
@@ -6,6 +8,8 @@ export interface Backend {
   queueName(queue: string): string
   /** Opens a queue for publishing and looking; its commands are bounded in time. */
   openQueue(queue: string): Queue
+  /** How jobs are added to a queue that was opened here. */
+  adding(queue: Queue<JobData>): AddJob
   /** What a `Worker` is opened with, and how its connection is closed after it. */
   openConsumer(queues: number): ConsumerBackend
   /** Remembers that a queue is used, where BullMQ has no list of them. */

@@ -2,6 +2,7 @@ import type { JobType, Queue } from 'bullmq'
 import type { EngineState } from '../../src/lock/lock-store.js'
 import type { ConsumeOptions, Consumer, Engine } from '../../src/task-base/engine.js'
 import { decodeMessage, type Message } from '../../src/task-base/message.js'
+import type { AddJob } from './adding.js'
 import { type Backend, COMMAND_TIMEOUT_MS, JOB_OPTIONS } from './backend.js'
 import { startConsumer } from './consumer.js'
 import { asBrokerError, asOpeningError, within } from './failure.js'
@@ -56,6 +57,7 @@ class BullEngine implements Engine {
   readonly #server: string
   readonly #backend: Backend
   readonly #queues = new Map<string, Promise<Queue<JobData>>>()
+  readonly #adds = new WeakMap<Queue<JobData>, AddJob>()
   readonly #noted = new Set<string>()
 
   constructor(server: string, backend: Backend) {
@@ -73,9 +75,8 @@ class BullEngine implements Engine {
       ...(head && priority === null ? { lifo: true } : {}),
     }
     this.#note(message.queue)
-    return this.#ask(message.queue, async (queue) => {
-      await queue.add(jobName(message), jobData(message), options)
-    })
+    const job = { name: jobName(message), data: jobData(message), opts: options }
+    return this.#ask(message.queue, (queue) => this.#adding(queue)(job))
   }
 
   /** A job that BullMQ holds for failed is queued again: only the lock's record knows whether its message has ended. */
@@ -178,6 +179,12 @@ class BullEngine implements Engine {
     if (this.#noted.has(queue) || !this.#backend.note) return
     this.#noted.add(queue)
     this.#bounded(async () => this.#backend.note?.(queue)).catch(() => this.#noted.delete(queue))
+  }
+
+  #adding(queue: Queue<JobData>): AddJob {
+    const add = this.#adds.get(queue) ?? this.#backend.adding(queue)
+    this.#adds.set(queue, add)
+    return add
   }
 
   /** A queue that did not get ready stays so for ever: the next call opens it anew. */

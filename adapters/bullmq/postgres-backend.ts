@@ -1,5 +1,6 @@
 import { createPostgresBackend, Queue, runMigrations } from 'bullmq'
 import pg from 'pg'
+import { addingTogether } from './adding.js'
 import { type Backend, COMMAND_TIMEOUT_MS, JOB_OPTIONS, READY_MS } from './backend.js'
 import { postgresQueue } from './names.js'
 
@@ -38,6 +39,7 @@ export function postgresBackend(of: {
       // Whoever publishes uses what queues of both backends have.
       return queue as unknown as Queue
     },
+    adding: addingTogether,
     openConsumer(queues) {
       // Each worker listens on a client of its own out of this pool.
       const consuming = open(connection, { max: queues + OTHER_CLIENTS }, trouble)

@@ -1,5 +1,6 @@
 import { type ConnectionOptions, Queue } from 'bullmq'
 import { Redis } from 'ioredis'
+import { addAlone } from './adding.js'
 import { type Backend, COMMAND_TIMEOUT_MS, JOB_OPTIONS, READY_MS } from './backend.js'
 import { redisPrefix } from './names.js'
 
@@ -25,6 +26,8 @@ export function redisBackend(of: {
       queue.on('error', trouble)
       return queue
     },
+    // One connection has them leave together as it is.
+    adding: (queue) => (job) => addAlone(queue, job),
     openConsumer() {
       const consuming = open(url, trouble, { maxRetriesPerRequest: null })
       return {

@@ -142,7 +142,7 @@ function sceneOf(bench: EngineBench, kept: Kept): EngineScene {
   return scene
 }
 
-function messageOf(id: string, over: Partial<Message> & Pick<Message, 'queue'>): Message {
+export function messageOf(id: string, over: Partial<Message> & Pick<Message, 'queue'>): Message {
   return {
     v: 1,
     id,
