@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { BeatHealth } from '../../src/beat/health.js'
-import type { EntryInfo } from '../../src/index.js'
+import { App, timetable } from '../../src/index.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
 import { until } from '../support/until.js'
 import { type Command, fixture, runCommand, startCommand } from './command.js'
@@ -59,21 +59,10 @@ describe('beat', function () {
       started.push(command)
       return command
     }
-    const scheduleOf = async () => {
-      const shown = await runCommand([
-        '--app',
-        'shop',
-        '--broker',
-        server.url,
-        'schedule',
-        'show',
-        'refresh-7',
-        '--json',
-      ])
-      return shown.stdout === '' ? undefined : (JSON.parse(shown.stdout) as EntryInfo).schedule
-    }
+    const app = new App('shop', { broker: server.url })
+    const scheduleOf = async () => (await timetable(app).show('refresh-7'))?.schedule
     const becomes = (schedule: string) =>
-      until(async () => (await scheduleOf()) === schedule, { timeoutMs: 20_000, everyMs: 200, what: schedule })
+      until(async () => (await scheduleOf()) === schedule, { timeoutMs: 20_000, everyMs: 50, what: schedule })
     const old = of('timetable')
     await becomes('1s')
     const next = of('timetable-next')
@@ -87,6 +76,9 @@ describe('beat', function () {
     assert.equal((await next.ended).code, 0)
     await again.saw("the entries of this beat's code are brought into the store again")
     await becomes('1s')
+    again.child.kill('SIGTERM')
+    assert.equal((await again.ended).code, 0)
+    await app.close()
   })
 
   it('answers /healthz while it works, and says why not when it does not reach its store, or only its broker', async () => {
