@@ -4,6 +4,7 @@ import type { Schedule } from '../task-base/schedule.js'
 import { type CalendarDay, type CalendarRule, everComes } from './calendar.js'
 import { calendarSchedule } from './calendar-schedule.js'
 import { checkCronGrammar, expandMacro, refusal } from './cron-grammar.js'
+import { tooShort } from './never-comes.js'
 
 /**
  * Cron text: five fields (minute hour day month weekday), or six with seconds first; names, ranges, lists, steps;
@@ -20,7 +21,7 @@ export function cronText(text: string, entryName: string): Schedule {
   const fields = parse(expanded, text, entryName)
   const rule = toRule(fields, expanded)
   const dateAlone = { ...rule, matchesDay: dateRule(fields.dayOfMonth) }
-  if (!everComes(rule) || !everComes(dateAlone)) throw refusal(text, entryName, NO_SUCH_DAY)
+  if (!everComes(rule) || !everComes(dateAlone)) throw refusal(text, entryName, noSuchDay(expanded, text, entryName))
   return calendarSchedule({ rule, text, warnings: warningsFor(text, expanded) })
 }
 
@@ -30,11 +31,21 @@ function parse(expanded: string, text: string, entryName: string): CronFieldColl
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
     const impossible = why === 'Invalid explicit day of month definition'
-    throw refusal(text, entryName, impossible ? NO_SUCH_DAY : why, cause)
+    throw refusal(text, entryName, impossible ? noSuchDay(expanded, text, entryName) : why, cause)
   }
 }
 
-const NO_SUCH_DAY = 'no month that it names has such a day'
+/** cron-parser refuses what its fields say together, not each: they are read one by one. */
+function noSuchDay(expanded: string, text: string, entryName: string): string {
+  const [date = '*', month = '*'] = expanded.split(/\s+/).slice(-3)
+  const days = ascending(parse(`0 0 ${date} * *`, text, entryName).dayOfMonth.values)
+  const months = ascending(parse(`0 0 * ${month} *`, text, entryName).month.values)
+  const short = tooShort({ days, months })
+  const why = 'no month that it names has such a day'
+  if (!short) return why
+  const position = ([...text.matchAll(/\S+/g)].at(-3)?.index ?? 0) + 1
+  return `${why}: "${date}" at position ${position}, but ${short.why}; write ${short.longest} or less, or L for the last day`
+}
 
 /** Where dialects part: some crons take a step after `*` for no restriction, and want both days to match. */
 function warningsFor(text: string, expanded: string): readonly string[] {

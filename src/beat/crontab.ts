@@ -1,9 +1,10 @@
 import { UsageError } from '../lock/error.js'
 import { suggest } from '../lock/suggest.js'
 import type { Schedule } from '../task-base/schedule.js'
-import { type CalendarRule, everComes } from './calendar.js'
+import type { CalendarRule } from './calendar.js'
 import { calendarSchedule } from './calendar-schedule.js'
 import { type CrontabField, type FieldRange, parseField } from './crontab-field.js'
+import { refuseNever } from './never-comes.js'
 
 /** All five default to `'*'`. */
 export interface CrontabFields {
@@ -55,9 +56,9 @@ export function crontab(fields: CrontabFields = {}): Schedule {
   refuseUnknown(fields)
   const rule = toRule(fields)
   const written = describe(fields)
-  if (!everComes(rule)) {
-    throw new UsageError(`${written} names a date that never comes: change dayOfMonth, monthOfYear or dayOfWeek.`)
-  }
+  const { dayOfMonth = '*' } = fields
+  // Of the others each comes: in 400 years 29 February falls on every day of the week.
+  refuseNever(written, { days: parseField(dayOfMonth, RANGES.dayOfMonth), months: rule.months }, dayOfMonth)
   return calendarSchedule({ rule, text: toText(fields), warnings: warningsFor(fields, written) })
 }
 

@@ -61,9 +61,32 @@ describe('crontab()', () => {
     assert.throws(() => crontab(fields), usage(/no field `day_of_week`; did you mean "dayOfWeek"\?/))
   })
 
+  it('takes each date that comes, on any day of the week, and no other', () => {
+    for (let monthOfYear = 1; monthOfYear <= 12; monthOfYear += 1) {
+      for (let dayOfMonth = 28; dayOfMonth <= 31; dayOfMonth += 1) {
+        for (let dayOfWeek = 0; dayOfWeek <= 6; dayOfWeek += 1) {
+          // A leap year: it has all dates that there are.
+          const comes = new Date(Date.UTC(2028, monthOfYear - 1, dayOfMonth)).getUTCDate() === dayOfMonth
+          const fields = { minute: 0, hour: 0, dayOfMonth, monthOfYear, dayOfWeek }
+          if (comes) assert.ok(crontab(fields).next(0, 'UTC') !== undefined, JSON.stringify(fields))
+          else assert.throws(() => crontab(fields), usage(/never comes/), JSON.stringify(fields))
+        }
+      }
+    }
+  })
+
   it('refuses a date that never comes', () => {
     assert.throws(() => crontab({ dayOfMonth: 31, monthOfYear: 'apr,jun' }), usage(/never comes/))
-    assert.throws(() => crontab({ dayOfMonth: 30, monthOfYear: 2 }), usage(/never comes/))
+    assert.throws(
+      () => crontab({ dayOfMonth: 30, monthOfYear: 2 }),
+      usage(
+        /never comes: "30" of dayOfMonth, but February has 29 days at most; write 29 or less, or another monthOfYear/,
+      ),
+    )
+    assert.throws(
+      () => crontab({ dayOfMonth: ' 31', monthOfYear: 'apr,jun' }),
+      usage(/"31" at position 2 of dayOfMonth, but of April, June none has more than 30 days; write 30 or less/),
+    )
     assert.doesNotThrow(() => crontab({ dayOfMonth: 29, monthOfYear: 2, dayOfWeek: 'mon' }))
   })
 

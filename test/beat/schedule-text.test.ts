@@ -101,7 +101,8 @@ describe('the text of a schedule', () => {
       ['*/100 * * * *', /minute at position 1 has a step of 100.*1-60/],
       ['H(50-90) * * * *', /minute at position 1 has 90 in "H\(50-90\)"; it goes from 0 to 59/],
       ['? * * * *', /minute at position 1 does not understand "\?"/],
-      ['0 0 31 4 1', /no month that it names has such a day/],
+      ['0 0 31 4 1', /has such a day: "31" at position 5, but April has 30 days; write 30 or less, or L for the last/],
+      ['0 0 0 30,31 feb *', /"30,31" at position 7, but February has 29 days at most/],
     ]
     for (const [text, message] of cases) assert.throws(() => parseSchedule(text, 'rollup'), usage(message), text)
   })
