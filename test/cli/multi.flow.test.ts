@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { readPidfile } from '../../src/cli/pidfile.js'
 import { App } from '../../src/index.js'
 import { lives } from '../../src/lock/born.js'
 import { projectRoot } from '../support/project-root.js'
@@ -28,7 +29,6 @@ describe('multi: several workers on one host', function () {
   let server: RedisServer
   let folder: string
   let app: App
-  const started = new Set<number>()
 
   before(async () => {
     server = await startRedis()
@@ -38,20 +38,20 @@ describe('multi: several workers on one host', function () {
     app = new App('shop', { broker: server.url })
   })
   after(async () => {
-    for (const pid of started) {
+    const names = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    for (const name of names.filter((each) => each.endsWith('.pid'))) {
+      const left = readPidfile(join(folder, name))
       // Each leads a group of its own.
-      if (lives({ pid, start: 0, space: 0 })) process.kill(-pid, 'SIGKILL')
+      if (left.state === 'running') process.kill(-left.pid, 'SIGKILL')
     }
     await app?.close()
     await server?.stop()
     rmSync(folder, { recursive: true, force: true })
   })
 
-  async function multi(words: readonly string[]): Promise<Ended> {
+  function multi(words: readonly string[]): Promise<Ended> {
     const here = { cwd: folder, env: { BEATLOCK_BROKER: server.url } }
-    const ended = await startCommand(words, 'beatlock', here).ended
-    for (const [, pid] of ended.stdout.matchAll(/started, pid (\d+)/g)) started.add(Number(pid))
-    return ended
+    return startCommand(words, 'beatlock', here).ended
   }
   const show = async () => JSON.parse((await multi(SHOW)).stdout) as Shown[]
   const pidOf = (name: string) => Number(readFileSync(join(folder, 'run', `${name}.pid`), 'utf8').split('\n')[0])
@@ -134,7 +134,6 @@ describe('multi: several workers on one host', function () {
     assert.equal(code, 1)
     assert.match(stdout, /^t1@\S+: failed: it \(pid \d+\) was not ready within 2 s and goes on trying/)
     const pid = Number(/pid (\d+)/.exec(stdout)?.[1])
-    started.add(pid)
     const log = join(folder, 't1.log')
     await until(() => readFileSync(log, 'utf8').includes('cannot be reached'), { timeoutMs: 30_000, what: 'a try' })
     assert.ok(lives({ pid, start: 0, space: 0 }))
