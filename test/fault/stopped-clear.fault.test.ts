@@ -11,6 +11,9 @@ import { until } from '../support/until.js'
 
 const PROCESS = fileURLToPath(new URL('../support/direct-process.js', import.meta.url))
 const NAME = 'stopped'
+/** Long enough for a command to start in it on a slow machine. */
+const LEASE = '10s'
+const LOCK_DELAY_MS = 3_334
 
 describe('a stopped process with a session barrier', function () {
   this.timeout(120_000)
@@ -19,14 +22,14 @@ describe('a stopped process with a session barrier', function () {
   let child: ChildProcess
   before(async () => {
     server = await startPostgres()
-    app = new App(NAME, { broker: server.url, locks: { lease: '5s' } })
+    app = new App(NAME, { broker: server.url, locks: { lease: LEASE } })
   })
   after(async () => {
     await app?.close()
     await server?.remove()
   })
   beforeEach(async () => {
-    const spec: DirectSpec = { app: NAME, broker: server.url, do: 'hold', name: 'import' }
+    const spec: DirectSpec = { app: NAME, broker: server.url, lease: LEASE, do: 'hold', name: 'import' }
     child = fork(PROCESS, [JSON.stringify(spec)])
     await once(child, 'message')
     child.kill('SIGSTOP')
@@ -42,7 +45,6 @@ describe('a stopped process with a session barrier', function () {
   const row = async (): Promise<LockInfo | undefined> => (await app.locks.list().next()).value
   const overSince = async (ms: number): Promise<unknown> =>
     until(async () => ((await row())?.ttlMs ?? 0) < -ms, {
-      timeoutMs: 20_000,
       what: 'the end of the lease',
       everyMs: 50,
     })
@@ -50,7 +52,7 @@ describe('a stopped process with a session barrier', function () {
   it('[P8] keeps its key, is shown as stopped, and locks clear --force ends that', async () => {
     const first = await locks('clear', 'import', '--force', '--yes')
     assert.match(first.stdout, /import: stopping \S+ on \S+: the key is free when its body has ended/)
-    await overSince(1_700)
+    await overSince(LOCK_DELAY_MS)
     const { stdout } = await locks('list')
     assert.match(stdout, /^import +running .* no \(stopped\) /m)
     const left = await locks('clear', 'import', '--yes')

@@ -170,7 +170,7 @@ for (const backendName of ['redis', 'postgres'] as const) {
     })
 
     function start(spec: Record<string, unknown>): ChildProcess {
-      const whole = { app: NAME, broker: server.url, ...spec } as DirectSpec
+      const whole = { app: NAME, broker: server.url, lease: '5s', ...spec } as DirectSpec
       const child = fork(PROCESS, [JSON.stringify(whole)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
       children.push(child)
       return child

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { App } from '../../src/index.js'
 
 /** A process that uses locks directly: `node direct-process.js '<DirectSpec as JSON>'`. */
-export type DirectSpec = { readonly app: string; readonly broker: string } & (
+export type DirectSpec = { readonly app: string; readonly broker: string; readonly lease: '5s' | '10s' } & (
   | {
       /** Raises the number in a file by reading, pausing and writing, so that any overlap loses an increment. */
       readonly do: 'count'
@@ -16,7 +16,7 @@ export type DirectSpec = { readonly app: string; readonly broker: string } & (
 )
 
 const spec = JSON.parse(process.argv[2] ?? '') as DirectSpec
-const app = new App(spec.app, { broker: spec.broker, locks: { lease: '5s' } })
+const app = new App(spec.app, { broker: spec.broker, locks: { lease: spec.lease } })
 if (spec.do === 'count') {
   const { file, times } = spec
   await Promise.all(Array.from({ length: spec.contenders }, () => contend(file, times)))

@@ -109,7 +109,7 @@ class RetryTwice extends Logged {
 class Spin extends Logged {
   readonly name = 'spin'
   readonly once = { keys: ['n'], overlap: 'skip' } as const
-  readonly timeLimit = '300ms'
+  readonly timeLimit = '2s'
   work(): never {
     for (;;);
   }

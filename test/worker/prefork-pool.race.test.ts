@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -132,7 +132,7 @@ describe('PreforkPool', () => {
   it('a hard limit ends a body that spins, with all that it started', async () => {
     const pool = await started()
     const file = join(folder, 'grandchild')
-    const end = killed(await pool.run(bodyOf('spinWithGrandchild', [file], { hardLimitMs: 500 })))
+    const end = killed(await pool.run(bodyOf('spinWithGrandchild', [file], { hardLimitMs: 2_000 })))
     assert.equal(end.why, 'time_limit')
     assert.equal(runs(Number(readFileSync(file, 'utf8'))), false)
   })
@@ -287,10 +287,12 @@ describe('PreforkPool', () => {
   it('close(finish) waits for the body and starts nothing that waits', async () => {
     const pool = await started()
     const file = join(folder, 'finishing')
-    const run = pool.run(bodyOf('sleep', [300, file]))
+    const run = pool.run(bodyOf('told', [file, `${file}.end`]))
     const waiting = pool.run(bodyOf('echo'))
     await until(() => existsSync(file))
-    await pool.close('finish')
+    const closed = pool.close('finish')
+    writeFileSync(`${file}.end`, '')
+    await closed
     assert.deepEqual(await run, { end: 'returned', result: '"slept"' })
     assert.deepEqual(await waiting, { end: 'unstarted', why: 'shutdown' })
     assert.deepEqual(pool.children(), [])

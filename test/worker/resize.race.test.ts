@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openLockStore } from '../../adapters/memory/lock-store.js'
@@ -51,9 +51,15 @@ describe('PreforkPool.resize', () => {
   const pids = (pool: PreforkPool): number[] => pool.children().map(({ pid }) => pid)
   const runsIn = (ends: readonly BodyEnd[]): string[] =>
     ends.map((end) => (end.end === 'returned' && end.result) || end.end)
-  const sleeping = (pool: PreforkPool, name: string) => {
+  /** A body that lasts until `end`. */
+  const lasting = (pool: PreforkPool, name: string) => {
     const file = join(folder, name)
-    return { run: pool.run(bodyOf('sleep', [400, file])), begun: () => existsSync(file) }
+    const end = `${file}.end`
+    return {
+      run: pool.run(bodyOf('told', [file, end])),
+      begun: () => existsSync(file),
+      end: () => writeFileSync(end, ''),
+    }
   }
 
   it('bodies go to the child that has waited longest', async () => {
@@ -76,12 +82,13 @@ describe('PreforkPool.resize', () => {
 
   it('shrinks by idle children first; one that runs ends its body, and no body begins beyond the size', async () => {
     const pool = await started(3)
-    const [one, two] = [sleeping(pool, 'one'), sleeping(pool, 'two')]
+    const [one, two] = [lasting(pool, 'one'), lasting(pool, 'two')]
     await until(() => one.begun() && two.begun())
     await pool.resize(1)
     assert.equal(pool.children().filter(({ runId }) => runId !== null).length, 2)
     const third = pool.run(bodyOf('pid'))
     const order: string[] = []
+    for (const { end } of [one, two]) end()
     const told = (name: string) => () => void order.push(name)
     const ends = await Promise.all([
       one.run.finally(told('one')),
@@ -114,10 +121,12 @@ describe('PreforkPool.resize', () => {
 
   it('[P22] close(finish) waits for a body in a place that is given up', async () => {
     const pool = await started(2)
-    const [one, two] = [sleeping(pool, 'last'), sleeping(pool, 'very last')]
+    const [one, two] = [lasting(pool, 'last'), lasting(pool, 'very last')]
     await until(() => one.begun() && two.begun())
     await pool.resize(1)
-    await pool.close('finish')
+    const closed = pool.close('finish')
+    for (const { end } of [one, two]) end()
+    await closed
     assert.deepEqual(runsIn(await Promise.all([one.run, two.run])), ['"slept"', '"slept"'])
     assert.deepEqual(pool.children(), [])
   })
