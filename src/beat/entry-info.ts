@@ -25,7 +25,7 @@ export interface EntryInfo {
   /** Accepted slots; retries count nothing. */
   readonly runs: number
   readonly maxRuns: number | null
-  /** Slots by decision since the entry was added. */
+  /** Slots by decision since the entry was added; a run that was asked for is one. */
   readonly counts: EntryRow['counts']
   /** `config`: from the app's code. `store`: added at run time. */
   readonly from: 'config' | 'store'

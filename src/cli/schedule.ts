@@ -98,7 +98,7 @@ function addAlterations(group: Command): void {
     group,
     'run',
     'runs an entry once, now, beside its slots; whatever its state',
-    'Says what became of it, if a beat runs.',
+    'Says what became of it, if a beat runs. It counts as one more slot, due now; with --catch-up none or a window a beat\nmust take it in time, else it is missed.',
   )
   named(group, 'enable', 'lets slots come due again, from now on', '')
   named(group, 'disable', 'no slots come due until it is enabled', '')
