@@ -57,7 +57,7 @@ export interface SchedulerOptions<Payload> {
 
 const CLAIM_MS = 10_000
 const LONGEST_LOOK_MS = 300_000
-const PARALLEL_SLOTS = 50
+const PARALLEL_SLOTS = 200
 
 /**
  * Brings each slot of each entry to one decision, together with any number of others over the same store.
