@@ -2,11 +2,13 @@ import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { App, QueueOnce } from '../../src/index.js'
 import { type BodyName, finishFile, writeLine } from './body-log.js'
+import { heirFile, OWN_ENDS, type OwnEnd } from './own-end.js'
 
 /** The app of the fault tests: its bodies write down what they do. Named and placed by the environment. */
 export const app = new App(process.env['FAULT_APP'] ?? 'fault', {
   broker: process.env['FAULT_BROKER'] ?? 'memory:',
   locks: { lease: process.env['FAULT_LEASE'] === '15s' ? '15s' : '5s' },
+  worker: process.env['FAULT_RECYCLED'] === undefined ? {} : { maxMemoryPerChild: '180mb' },
 })
 
 export interface Work {
@@ -19,9 +21,9 @@ export interface Work {
   readonly toldFrom?: number
   /**
    * `sleep` heeds its signal, `deaf` does not, `spin` blocks its loop; `crash` kills itself at its first start. A deaf body
-   * counts its own steps: the time for which it is stopped brings its end no nearer.
+   * counts its own steps: the time for which it is stopped brings its end no nearer. An {@link OwnEnd} is for the first start.
    */
-  readonly how?: 'sleep' | 'deaf' | 'spin' | 'crash'
+  readonly how?: 'sleep' | 'deaf' | 'spin' | 'crash' | OwnEnd
 }
 
 const TICK_MS = 20
@@ -39,6 +41,7 @@ class Works extends QueueOnce {
     const file = process.env['FAULT_LOG'] ?? '/dev/null'
     writeLine(file, body, 'start')
     if (work.how === 'crash' && attempt === 1) process.kill(process.pid, 'SIGKILL')
+    if (work.how && work.how in OWN_ENDS && attempt === 1) await OWN_ENDS[work.how as OwnEnd](heirFile(file, id))
     const heeds = work.how !== 'deaf' && work.how !== 'spin'
     const ms = attempt > 1 ? (work.thenMs ?? work.ms) : work.ms
     const until = performance.now() + ms

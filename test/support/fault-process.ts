@@ -25,6 +25,8 @@ export interface Call {
   readonly id?: string
   readonly expires?: `${number}s` | `${number}ms`
   readonly countdown?: `${number}s`
+  readonly softTimeLimit?: `${number}ms`
+  readonly timeLimit?: `${number}ms`
 }
 
 /** The app, its servers connected and its trap set. */
@@ -63,13 +65,11 @@ export function through(proxy: Pick<TcpProxy, 'port'>, url: string): string {
 }
 
 /** One call; what was answered is written down before anyone hears of it. */
-export async function callWork(app: App, { work, overlap, id, expires, countdown }: Call): Promise<Ack> {
+export async function callWork(app: App, { work, overlap, ...options }: Call): Promise<Ack> {
   const askedNs = process.hrtime.bigint()
   const message = await app.message(await app.targetOf('work'), [work], {
+    ...options,
     ...(overlap ? { once: { overlap } } : {}),
-    ...(id === undefined ? {} : { id }),
-    ...(expires === undefined ? {} : { expires }),
-    ...(countdown === undefined ? {} : { countdown }),
   })
   const { outcome } = await app.publish(message)
   const answered = outcome === 'refused' ? 'rejected' : outcome === 'finished' ? 'published' : outcome

@@ -9,6 +9,7 @@ import type { AppEvents } from '../../src/task-base/event.js'
 import { type BodyLine, finishFile, processState, readLines } from './body-log.js'
 import { type Ack, type Ending, type Recorded, type Struck, violations } from './checker.js'
 import type { Call, Hammer } from './fault-process.js'
+import { heirFile } from './own-end.js'
 import type { PublisherOrder } from './publisher-process.js'
 import type { Trap } from './trap.js'
 import { until } from './until.js'
@@ -64,6 +65,8 @@ export interface Fleet {
   seen(what: { readonly id: string; readonly event: BodyLine['event']; readonly attempt?: number }): Promise<BodyLine>
   /** Lets a body end that lasts until it is told to. */
   finish(id: string): void
+  /** The pid of what a body started that is its process's heir; 0: it has not. */
+  heir(id: string): number
   /** Stops a process; `wake` lets it go on, which the check then knows of. */
   pause(pids: readonly number[]): { wake(): void }
   /** SIGKILL of one process, which the check then knows of. */
@@ -154,6 +157,7 @@ export function startFleet({ url, limit = 1, lease }: FleetOptions): Fleet {
         { what: `${event} of ${id}` },
       ),
     finish: (id) => writeFileSync(finishFile(log, id), ''),
+    heir: (id) => (existsSync(heirFile(log, id)) ? Number(readFileSync(heirFile(log, id), 'utf8')) : 0),
     pause(pids) {
       const fromNs = process.hrtime.bigint()
       for (const pid of pids) process.kill(pid, 'SIGSTOP')
