@@ -113,6 +113,8 @@ async function conclude(run: Run, granted: Granted, end: FinalEnd, ms: number): 
   if (answer.outcome !== 'released' || !endedHere(answer, asked)) {
     ports.events.emit('lock:stale', { key: run.ref.key, id: message.id, step: 'release' })
     if (answer.outcome === 'stale') return { verdict: 'putBack', delayMs: TROUBLE_MS }
+    // The store may have asked twice, the first answer lost: the turn that it carried would wait for a sweep.
+    if (answer.outcome === 'released') await promote(ports, answer.promotion)
     // A later run has ended the message, or a sweeper this one: whoever did has told of it.
     return acknowledge(ports, message, answer.record)
   }

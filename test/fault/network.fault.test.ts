@@ -7,6 +7,7 @@ import type { Trap } from '../support/trap.js'
 import { until } from '../support/until.js'
 
 const LEASE_MS = 5_000
+const PUBLISH_LEASE_MS = 10_000
 
 describe('a worker whose network fails', function () {
   this.timeout(180_000)
@@ -87,9 +88,13 @@ describe('a worker whose network fails', function () {
           const { id: before } = await publisher.call({ work: { n: 9, ms: 0 } })
           await fleet.seen({ id: before, event: 'end' })
           await until(async () => (await fleet.endings()).get(before), { what: 'the first release' })
-          const { id } = await publisher.call({ work: { n: 1, ms: 100 } })
+          const { id } = await publisher.call({ work: { n: 1, ms: 0, toldFrom: 1 } })
           const parked = await publisher.call({ work: { n: 1, ms: 100 }, overlap: 'defer' })
-          await fleet.seen({ id, event: 'end', attempt: 1 })
+          assert.equal(parked.outcome, 'parked')
+          fleet.finish(id)
+          const end = await fleet.seen({ id, event: 'end', attempt: 1 })
+          const next = await fleet.seen({ id: parked.id, event: 'start' })
+          assert.ok(ranMs(end.ns, next.ns) < PUBLISH_LEASE_MS, 'its turn did not wait for a sweep')
           await fleet.seen({ id: parked.id, event: 'end' })
           await until(() => worker.sprung(), { what: 'the lost reply' })
         },
