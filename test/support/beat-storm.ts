@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { ScheduleStore } from '../../src/beat/schedule-store.js'
+import type { Decision, DecisionName, ScheduleStore } from '../../src/beat/schedule-store.js'
 import type { App } from '../../src/index.js'
 import type { Backend } from './backends.js'
 import { beatApp, PERIOD_MS, RULES } from './beat-app.js'
@@ -22,6 +22,8 @@ export interface StormOptions {
   readonly seed: number
   /** How long it goes on. */
   readonly ms: number
+  /** On a busy machine it goes on until so much was shown, for at most five times `ms`; default: nothing. */
+  readonly shows?: { readonly blows: number; readonly slots: number; readonly decisions: readonly DecisionName[] }
   /** Ends the round early: it comes to rest and is checked all the same. */
   readonly signal?: AbortSignal
 }
@@ -32,6 +34,7 @@ export interface StormReport extends SlotVerdict {
   readonly pauses: number
 }
 
+const LONGEST_TIMES = 5
 /** Neighbouring seeds would begin with the same number. */
 const SPREAD = 0x9e3779b1
 const FEWEST_BEATS = 2
@@ -57,7 +60,8 @@ export async function runStorm(options: StormOptions): Promise<StormReport> {
     const store = (await app.connection()).servers.scheduleStore
     const witness = new DecisionWitness(store, Object.keys(RULES))
     const watching = witness.watch()
-    await crew.suffer(options)
+    const seen = () => Object.keys(RULES).flatMap((entry) => witness.rows(entry))
+    await crew.suffer(options, (blows) => hasShown(options.shows, blows, seen()))
     await witness.settled(PATIENCE_MS)
     for (const entry of Object.keys(RULES)) await store.alter(entry, { to: 'disabled' })
     await witness.stop(watching, PATIENCE_MS)
@@ -70,6 +74,12 @@ export async function runStorm(options: StormOptions): Promise<StormReport> {
     await destroy(app)
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+function hasShown(shows: StormOptions['shows'], blows: number, seen: readonly Decision[]): boolean {
+  if (!shows) return true
+  const decided = new Set(seen.map(({ decision }) => decision))
+  return blows >= shows.blows && seen.length >= shows.slots && shows.decisions.every((each) => decided.has(each))
 }
 
 async function evidenceOf(store: ScheduleStore, witness: DecisionWitness): Promise<EntryEvidence[]> {
@@ -134,9 +144,10 @@ class Crew {
     await Promise.all([...beats, this.#launch('./beat-worker.js')])
   }
 
-  async suffer({ ms, signal }: StormOptions): Promise<void> {
-    const end = performance.now() + ms
-    while (performance.now() < end) {
+  async suffer({ ms, signal }: StormOptions, shown: (blows: number) => boolean): Promise<void> {
+    const start = performance.now()
+    const ranMs = () => performance.now() - start
+    while (ranMs() < ms || (ranMs() < LONGEST_TIMES * ms && !shown(this.#kills + this.#pauses))) {
       await sleep(200 + this.#random.below(1_500), undefined, { signal }).catch(() => undefined)
       if (signal?.aborted) break
       await this.#strike()
