@@ -1,5 +1,5 @@
 import { type LockKey, lockKey } from '../src/lock/key.js'
-import type { AcquireRequest, ReleaseRequest, RunStep } from '../src/lock/lock-store.js'
+import type { AcquireRequest, ReleaseRequest, RunStep } from '../src/lock/message-step.js'
 import { acquiring, releasing, runStep, termsOf } from '../test/contract/lock-store/scene.js'
 
 /** Long enough that nothing ends while a bench looks at it. */

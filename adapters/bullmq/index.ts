@@ -1,5 +1,5 @@
 import type { JobType, Queue } from 'bullmq'
-import type { EngineState } from '../../src/lock/lock-store.js'
+import type { EngineState } from '../../src/lock/doubt.js'
 import type { ConsumeOptions, Consumer, Engine } from '../../src/task-base/engine.js'
 import { decodeMessage, type Message } from '../../src/task-base/message.js'
 import type { AddJob } from './adding.js'

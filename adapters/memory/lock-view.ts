@@ -1,5 +1,5 @@
 import { isPrivateKey, type LockKey } from '../../src/lock/key.js'
-import type { ListQuery, LockRow, LockView, MessageView } from '../../src/lock/lock-store.js'
+import type { ListQuery, LockRow, LockView, MessageView } from '../../src/lock/lock-view.js'
 import { type Hold, isIdle, type LockRecord, lastOutcome } from '../../src/lock/record.js'
 import type { MemoryServer } from './server.js'
 

@@ -1,4 +1,4 @@
-import type { EngineState } from '../../src/lock/lock-store.js'
+import type { EngineState } from '../../src/lock/doubt.js'
 
 /** One message in the queue. `order` tells its place among equals. */
 interface Entry {

@@ -2,11 +2,12 @@ import { EntryBook } from '../../src/beat/entry-book.js'
 import type { CommandBox } from '../../src/lock/command.js'
 import type { Count } from '../../src/lock/counter.js'
 import { type DeadLetterBox, emptyBox } from '../../src/lock/dead-letter.js'
+import type { GuardDefinition } from '../../src/lock/guard-definition.js'
 import type { LockKey } from '../../src/lock/key.js'
-import type { GuardDefinition, WorkerRow } from '../../src/lock/lock-store.js'
 import { Listeners } from '../../src/lock/notice.js'
 import type { LockRecord } from '../../src/lock/record.js'
 import type { SharedBox } from '../../src/lock/shared.js'
+import type { WorkerRow } from '../../src/lock/worker-row.js'
 import { type Broker, newBroker } from './broker.js'
 
 /** All that is kept of one app's locks. */

@@ -1,16 +1,10 @@
+import type { ClearAnswer } from '../../src/lock/clear.js'
+import type { GuardDefinition } from '../../src/lock/guard-definition.js'
 import type { LockKey } from '../../src/lock/key.js'
-import type {
-  Attendance,
-  ClearAnswer,
-  GuardDefinition,
-  LockRow,
-  LockStore,
-  LockView,
-  MessageView,
-  RequeueStep,
-  RunStep,
-  WorkerRow,
-} from '../../src/lock/lock-store.js'
+import type { LockStore } from '../../src/lock/lock-store.js'
+import type { LockRow, LockView, MessageView } from '../../src/lock/lock-view.js'
+import type { RequeueStep, RunStep } from '../../src/lock/message-step.js'
+import type { Attendance, WorkerRow } from '../../src/lock/worker-row.js'
 import { postgresCommands } from './commands.js'
 import { postgresCounters } from './counters.js'
 import { type Database, openDatabase } from './database.js'

@@ -1,4 +1,4 @@
-import type { RenewAnswer, RenewalAnswer, RenewBatch } from '../../src/lock/lock-store.js'
+import type { RenewAnswer, RenewalAnswer, RenewBatch } from '../../src/lock/renewal.js'
 import type { Database } from './database.js'
 import { failureOf } from './failure.js'
 

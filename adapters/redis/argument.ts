@@ -1,4 +1,4 @@
-import type { HoldTerms, MessageRef } from '../../src/lock/lock-store.js'
+import type { HoldTerms, MessageRef } from '../../src/lock/hold.js'
 import type { Request } from './connection.js'
 import type { Script } from './script.js'
 import type { Shard } from './shard.js'

@@ -1,5 +1,5 @@
 import type { LockKey } from '../../src/lock/key.js'
-import type { ListQuery, LockRow } from '../../src/lock/lock-store.js'
+import type { ListQuery, LockRow } from '../../src/lock/lock-view.js'
 import { scriptOn } from './argument.js'
 import type { Connection } from './connection.js'
 import { fieldsOf, numberOf, rowsOf } from './reply.js'

@@ -1,19 +1,11 @@
 import { randomUUID } from 'node:crypto'
+import type { GuardDefinition } from '../../src/lock/guard-definition.js'
 import type { LockKey } from '../../src/lock/key.js'
-import type {
-  AcquireRequest,
-  GuardDefinition,
-  ListQuery,
-  LockRow,
-  LockStore,
-  LockView,
-  MessageView,
-  RequeueStep,
-  RevokeAnswer,
-  RevokeRequest,
-  RunStep,
-} from '../../src/lock/lock-store.js'
+import type { LockStore } from '../../src/lock/lock-store.js'
+import type { ListQuery, LockRow, LockView, MessageView } from '../../src/lock/lock-view.js'
+import type { AcquireRequest, RequeueStep, RunStep } from '../../src/lock/message-step.js'
 import { MISSING_MS } from '../../src/lock/record.js'
+import type { RevokeAnswer, RevokeRequest } from '../../src/lock/revoke.js'
 import { refArguments, scriptOn, termsArguments } from './argument.js'
 import { redisCommands } from './commands.js'
 import { Connection, type RedisOptions, type Request } from './connection.js'

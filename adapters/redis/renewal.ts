@@ -1,4 +1,5 @@
-import type { MessageRef, RenewAnswer, Renewal, RenewalAnswer, RenewBatch } from '../../src/lock/lock-store.js'
+import type { MessageRef } from '../../src/lock/hold.js'
+import type { RenewAnswer, Renewal, RenewalAnswer, RenewBatch } from '../../src/lock/renewal.js'
 import { refArguments, scriptOn } from './argument.js'
 import type { Connection, Request } from './connection.js'
 import { fieldsOf, numberOf, renewalAnswer } from './reply.js'

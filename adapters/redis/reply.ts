@@ -1,22 +1,12 @@
+import type { ClearAnswer } from '../../src/lock/clear.js'
+import type { Doubt, ResolveAnswer } from '../../src/lock/doubt.js'
+import type { CancelledHow, HoldEvent, Holder, Promotion } from '../../src/lock/hold.js'
 import type { LockKey } from '../../src/lock/key.js'
-import type {
-  AcquireAnswer,
-  CancelledHow,
-  ClearAnswer,
-  Doubt,
-  HoldEvent,
-  Holder,
-  LockRow,
-  MessageView,
-  OutcomeRecord,
-  Promotion,
-  ReleaseAnswer,
-  RenewalAnswer,
-  RequeueAnswer,
-  ResolveAnswer,
-  RevokeAnswer,
-  RunAnswer,
-} from '../../src/lock/lock-store.js'
+import type { LockRow, MessageView } from '../../src/lock/lock-view.js'
+import type { AcquireAnswer, ReleaseAnswer, RequeueAnswer, RunAnswer } from '../../src/lock/message-step.js'
+import type { OutcomeRecord } from '../../src/lock/outcome.js'
+import type { RenewalAnswer } from '../../src/lock/renewal.js'
+import type { RevokeAnswer } from '../../src/lock/revoke.js'
 
 /**
  * Replies of our own scripts, from arrays to the port's answers. Their shapes are those of the `…_reply` functions and

@@ -1,5 +1,7 @@
+import type { Doubt, SweepAnswer } from '../../src/lock/doubt.js'
+import type { Promotion } from '../../src/lock/hold.js'
 import type { LockKey } from '../../src/lock/key.js'
-import type { Doubt, LockStore, Promotion, SweepAnswer } from '../../src/lock/lock-store.js'
+import type { LockStore } from '../../src/lock/lock-store.js'
 import { scriptOn } from './argument.js'
 import type { Connection } from './connection.js'
 import { doubtOf, fieldsOf, numberOf, promotionOf } from './reply.js'

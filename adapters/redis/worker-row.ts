@@ -1,4 +1,4 @@
-import type { Attendance, WorkerRow } from '../../src/lock/lock-store.js'
+import type { Attendance, WorkerRow } from '../../src/lock/worker-row.js'
 import { scriptOn } from './argument.js'
 import type { Connection, Request } from './connection.js'
 import { fieldsOf, numberOf } from './reply.js'

@@ -1,4 +1,4 @@
-import type { Holder } from '../lock/lock-store.js'
+import type { Holder } from '../lock/hold.js'
 import type { CatchUp } from './misfire.js'
 import type { DecisionName } from './schedule-store.js'
 import type { Timetable } from './slot.js'

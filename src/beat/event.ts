@@ -1,5 +1,5 @@
 import type { Emitter } from '../lock/emit.js'
-import type { Holder } from '../lock/lock-store.js'
+import type { Holder } from '../lock/hold.js'
 import type { DecisionName } from './schedule-store.js'
 
 /** What beat tells whoever listens. Instants are epoch ms by the store's clock. */

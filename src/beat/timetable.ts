@@ -1,5 +1,5 @@
 import { BrokerUnavailable, hasCode, UsageError } from '../lock/error.js'
-import type { OutcomeRecord } from '../lock/lock-store.js'
+import type { OutcomeRecord } from '../lock/outcome.js'
 import type { Overlap } from '../lock/overlap.js'
 import { suggest } from '../lock/suggest.js'
 import type { App } from '../task-base/app.js'

@@ -1,5 +1,5 @@
 import { formatDuration } from '../lock/duration.js'
-import type { Holder } from '../lock/lock-store.js'
+import type { Holder } from '../lock/hold.js'
 import type { App } from '../task-base/app.js'
 import type { CarriedError } from '../task-base/carried-error.js'
 import type { AppEvents, EventSubject } from '../task-base/event.js'

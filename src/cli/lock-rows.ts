@@ -1,4 +1,4 @@
-import type { ListQuery } from '../lock/lock-store.js'
+import type { ListQuery } from '../lock/lock-view.js'
 import { type LockInfo, lockInfo } from '../task-base/locks.js'
 import type { Target } from './target.js'
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
+import type { ClearAnswer, SessionEnd } from '../lock/clear.js'
 import { UsageError } from '../lock/error.js'
-import type { ClearAnswer, Holder, SessionEnd } from '../lock/lock-store.js'
+import type { Holder } from '../lock/hold.js'
 import { printable } from '../lock/printable.js'
 import { SESSION_GONE } from '../task-base/locks.js'
 import { confirmed, needsAnswer } from './confirm.js'

@@ -1,5 +1,5 @@
-import type { WorkerRow } from '../lock/lock-store.js'
 import { printable } from '../lock/printable.js'
+import type { WorkerRow } from '../lock/worker-row.js'
 import type { Target } from './target.js'
 
 /** One queue: what lies in it, and the living workers that serve it. */

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { BeatRow } from '../beat/schedule-store.js'
 import { formatDuration } from '../lock/duration.js'
-import type { WorkerRow } from '../lock/lock-store.js'
+import type { WorkerRow } from '../lock/worker-row.js'
 import { differingGuards } from '../task-base/differing-guard.js'
 import { WORKER_DEAD_MS } from '../task-base/locks.js'
 import { differingText } from './app-log.js'

@@ -1,6 +1,8 @@
 import { DeadlineFeed } from './deadline-feed.js'
+import type { MessageRef } from './hold.js'
 import { type HeldLease, LeaseKeeper, type Loss } from './lease-keeper.js'
-import type { LockStore, MessageRef, WorkerRow } from './lock-store.js'
+import type { LockStore } from './lock-store.js'
+import type { WorkerRow } from './worker-row.js'
 
 /** Eight bytes shared between the thread that renews and those that want to know until when. Monotonic ns. */
 export type DeadlineCell = BigInt64Array<SharedArrayBuffer>

@@ -1,6 +1,8 @@
 import type { DeadlineCell } from './fed-keeper.js'
+import type { MessageRef } from './hold.js'
 import type { HeldLease, Loss } from './lease-keeper.js'
-import type { LockSource, MessageRef, WorkerRow } from './lock-store.js'
+import type { LockSource } from './lock-store.js'
+import type { WorkerRow } from './worker-row.js'
 
 /** What the keeper thread is born with. */
 export interface KeeperThreadData {

@@ -4,10 +4,12 @@ import { isErrorCode } from './error-code.js'
 import { type DeadlineCell, type FedKeeper, startFedKeeper } from './fed-keeper.js'
 import { makeFeedFolder } from './feed-folder.js'
 import { ticketKey, writeTicket } from './feed-ticket.js'
+import type { MessageRef } from './hold.js'
 import type { KeeperNews, KeeperOrder, KeeperThreadData, ThreadError } from './keeper-line.js'
 import type { HeldLease, Loss } from './lease-keeper.js'
-import type { LockSource, LockStore, MessageRef, WorkerRow } from './lock-store.js'
+import type { LockSource, LockStore } from './lock-store.js'
 import { trustDeadlineNs } from './trust.js'
+import type { WorkerRow } from './worker-row.js'
 
 export interface KeeperOptions {
   /** How the keeper's thread opens the lock store; or, for a store of this process only, that store. */

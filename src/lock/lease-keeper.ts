@@ -1,6 +1,9 @@
+import type { MessageRef } from './hold.js'
 import type { LockKey } from './key.js'
-import type { LockStore, MessageRef, RenewAnswer, Renewal, RenewalAnswer, RenewBatch, WorkerRow } from './lock-store.js'
+import type { LockStore } from './lock-store.js'
+import type { RenewAnswer, Renewal, RenewalAnswer, RenewBatch } from './renewal.js'
 import { monotonicNs, msToNs, msUntil, trustDeadlineNs, trustMarginMs } from './trust.js'
+import type { WorkerRow } from './worker-row.js'
 
 /** A running lease to be kept. `runId` names the run: tokens are unique within their key only. */
 export interface HeldLease {

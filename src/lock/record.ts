@@ -1,16 +1,8 @@
+import type { CancelledHow, HoldEvent, Holder, HoldTerms, MessageRef, Stage } from './hold.js'
 import type { LockKey } from './key.js'
-import type {
-  CancelledHow,
-  FinalOutcome,
-  HoldEvent,
-  Holder,
-  HoldTerms,
-  MessageRef,
-  OutcomeRecord,
-  Stage,
-} from './lock-store.js'
 import { areRivals, entrySet, type HolderSet } from './mode.js'
 import type { Topic } from './notice.js'
+import type { FinalOutcome, OutcomeRecord } from './outcome.js'
 
 /** One hold as the record keeps it. Instants are epoch ms by the store's clock. */
 export interface Hold {

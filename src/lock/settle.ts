@@ -1,4 +1,4 @@
-import type { HoldTerms, Promotion } from './lock-store.js'
+import type { HoldTerms, Promotion } from './hold.js'
 import { entrySet } from './mode.js'
 import type { Topic } from './notice.js'
 import {

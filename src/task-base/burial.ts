@@ -1,4 +1,4 @@
-import type { OutcomeRecord } from '../lock/lock-store.js'
+import type { OutcomeRecord } from '../lock/outcome.js'
 import type { Verdict } from './engine.js'
 import { encodeMessage, type Message } from './message.js'
 import type { ExecutionPorts } from './run.js'

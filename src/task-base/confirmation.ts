@@ -1,4 +1,5 @@
-import type { LockStore, MessageRef } from '../lock/lock-store.js'
+import type { MessageRef } from '../lock/hold.js'
+import type { LockStore } from '../lock/lock-store.js'
 
 /**
  * How long confirmations gather before they leave together: the more of them, the less each costs. A message that is

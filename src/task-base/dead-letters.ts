@@ -1,6 +1,6 @@
 import type { DeadLetter } from '../lock/dead-letter.js'
-import type { FinalOutcome } from '../lock/lock-store.js'
 import { holdsAtPublish } from '../lock/mode.js'
+import type { FinalOutcome } from '../lock/outcome.js'
 import type { Connection } from './connection.js'
 import { type HolderInfo, holderInfo } from './error.js'
 import { decodeMessage, type Message } from './message.js'

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import canonicalize from 'canonicalize'
-import type { GuardDefinition, WorkerRow } from '../lock/lock-store.js'
+import type { GuardDefinition } from '../lock/guard-definition.js'
+import type { WorkerRow } from '../lock/worker-row.js'
 import { WORKER_DEAD_MS } from './locks.js'
 
 /** A task that live workers guard in different ways: as long as they do, the last that started speaks for publishers. */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ServerUnavailable } from '../lock/error.js'
-import type { FinalOutcome, ReleaseAnswer } from '../lock/lock-store.js'
+import type { ReleaseAnswer } from '../lock/message-step.js'
+import type { FinalOutcome } from '../lock/outcome.js'
 import { monotonicNs, msUntil } from '../lock/trust.js'
 import { type DirectRun, directSubject, type Granted, handOn, leaveSeat, NOTHING_KEPT } from './direct-run.js'
 import { LockLost } from './error.js'

@@ -1,6 +1,7 @@
 import { Doorbell } from '../lock/doorbell.js'
 import { BeatlockError, ServerUnavailable } from '../lock/error.js'
-import type { AcquireAnswer, Holder } from '../lock/lock-store.js'
+import type { Holder } from '../lock/hold.js'
+import type { AcquireAnswer } from '../lock/message-step.js'
 import {
   type DirectRun,
   directSubject,

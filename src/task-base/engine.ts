@@ -1,4 +1,4 @@
-import type { EngineState } from '../lock/lock-store.js'
+import type { EngineState } from '../lock/doubt.js'
 import type { Message } from './message.js'
 
 /** What to do with a delivered message. */

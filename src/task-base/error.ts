@@ -1,6 +1,6 @@
 import { BeatlockError } from '../lock/error.js'
 import type { ErrorCode } from '../lock/error-code.js'
-import type { Holder } from '../lock/lock-store.js'
+import type { Holder } from '../lock/hold.js'
 
 /** The holder as callers see it. */
 export interface HolderInfo {

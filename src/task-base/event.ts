@@ -1,5 +1,7 @@
+import type { Holder, Stage } from '../lock/hold.js'
 import type { LockKey } from '../lock/key.js'
-import type { FinalOutcome, Holder, RevokeAnswer, Stage } from '../lock/lock-store.js'
+import type { FinalOutcome } from '../lock/outcome.js'
+import type { RevokeAnswer } from '../lock/revoke.js'
 import type { UnstartedReason } from './body.js'
 
 /** Which call an event is about. */

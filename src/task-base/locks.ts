@@ -1,17 +1,10 @@
+import type { ClearAnswer } from '../lock/clear.js'
 import { UsageError } from '../lock/error.js'
+import type { HoldEvent, Stage } from '../lock/hold.js'
 import type { LockKey } from '../lock/key.js'
-import type {
-  ClearAnswer,
-  FinalOutcome,
-  HoldEvent,
-  ListQuery,
-  LockRow,
-  LockView,
-  OutcomeRecord,
-  ParkedView,
-  Stage,
-  WorkerRow,
-} from '../lock/lock-store.js'
+import type { ListQuery, LockRow, LockView, ParkedView } from '../lock/lock-view.js'
+import type { FinalOutcome, OutcomeRecord } from '../lock/outcome.js'
+import type { WorkerRow } from '../lock/worker-row.js'
 import type { Connection } from './connection.js'
 import type { DirectAnswer, DirectUse } from './direct.js'
 import type { DirectLock } from './direct-body.js'

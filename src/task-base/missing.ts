@@ -1,5 +1,7 @@
+import type { Doubt } from '../lock/doubt.js'
+import type { Holder } from '../lock/hold.js'
 import type { LockKey } from '../lock/key.js'
-import type { Doubt, Holder, LockRow } from '../lock/lock-store.js'
+import type { LockRow } from '../lock/lock-view.js'
 import { MISSING_MS } from '../lock/record.js'
 import { DIRECT_QUEUE } from './message.js'
 import { type SweepPorts, settleDoubt } from './sweeper.js'

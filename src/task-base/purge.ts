@@ -1,5 +1,5 @@
+import type { MessageRef } from '../lock/hold.js'
 import type { LockKey } from '../lock/key.js'
-import type { MessageRef } from '../lock/lock-store.js'
 import type { Connection } from './connection.js'
 import type { Message } from './message.js'
 import { PUBLISH_LEASE_MS } from './publish-guard.js'

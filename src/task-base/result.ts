@@ -1,7 +1,9 @@
 import { Doorbell } from '../lock/doorbell.js'
 import { type Duration, parseDuration } from '../lock/duration.js'
 import type { LockKey } from '../lock/key.js'
-import type { LockStore, MessageView, OutcomeRecord } from '../lock/lock-store.js'
+import type { LockStore } from '../lock/lock-store.js'
+import type { MessageView } from '../lock/lock-view.js'
+import type { OutcomeRecord } from '../lock/outcome.js'
 import { carriedError } from './carried-error.js'
 import { type HolderInfo, Rejected, ResultTimeout, Revoked, TaskFailed, TimeLimitExceeded } from './error.js'
 

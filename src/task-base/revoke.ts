@@ -1,5 +1,5 @@
 import { type LockKey, privateKey } from '../lock/key.js'
-import type { OutcomeRecord } from '../lock/lock-store.js'
+import type { OutcomeRecord } from '../lock/outcome.js'
 import type { Connection } from './connection.js'
 import { type HolderInfo, holderInfo } from './error.js'
 import { PUBLISH_LEASE_MS } from './publish-guard.js'

@@ -1,4 +1,5 @@
-import type { Holder, RunAnswer, RunStep } from '../lock/lock-store.js'
+import type { Holder } from '../lock/hold.js'
+import type { RunAnswer, RunStep } from '../lock/message-step.js'
 import { runSet } from '../lock/mode.js'
 import { deliveryInstruction } from '../lock/overlap.js'
 import { seatOrder } from '../lock/seat-order.js'

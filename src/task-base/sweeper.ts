@@ -1,5 +1,7 @@
+import type { Doubt, EngineState, ResolveAnswer } from '../lock/doubt.js'
 import type { Emitter } from '../lock/emit.js'
-import type { Doubt, EngineState, LockStore, Promotion, ResolveAnswer } from '../lock/lock-store.js'
+import type { Promotion } from '../lock/hold.js'
+import type { LockStore } from '../lock/lock-store.js'
 import type { Engine } from './engine.js'
 import type { AppEvents } from './event.js'
 import { DIRECT_QUEUE, decodeMessage, isDirectMarker, type Message } from './message.js'

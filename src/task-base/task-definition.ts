@@ -1,5 +1,5 @@
 import { UsageError } from '../lock/error.js'
-import type { GuardDefinition } from '../lock/lock-store.js'
+import type { GuardDefinition } from '../lock/guard-definition.js'
 import { printable } from '../lock/printable.js'
 import { suggest } from '../lock/suggest.js'
 import { type ReadTerms, readTerms, TERM_NAMES } from './call-term.js'

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
-import type { WorkerRow } from '../lock/lock-store.js'
 import { packageVersion } from '../lock/version.js'
+import type { WorkerRow } from '../lock/worker-row.js'
 import type { App } from '../task-base/app.js'
 import { guardMarks } from '../task-base/differing-guard.js'
 

@@ -1,4 +1,5 @@
-import type { LockStore, WorkerRow } from '../lock/lock-store.js'
+import type { LockStore } from '../lock/lock-store.js'
+import type { WorkerRow } from '../lock/worker-row.js'
 import type { App } from '../task-base/app.js'
 import { differingGuards } from '../task-base/differing-guard.js'
 

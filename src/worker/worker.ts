@@ -1,7 +1,7 @@
 import type { Barrier } from '../lock/barrier.js'
 import { type Feed, type Keeper, startKeeper } from '../lock/keeper.js'
-import type { WorkerRow } from '../lock/lock-store.js'
 import { lockDelayMs } from '../lock/trust.js'
+import type { WorkerRow } from '../lock/worker-row.js'
 import type { App } from '../task-base/app.js'
 import type { Connection } from '../task-base/connection.js'
 import type { Consumer } from '../task-base/engine.js'

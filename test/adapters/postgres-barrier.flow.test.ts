@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { Client } from 'pg'
 import { openBarrier, openLockStore, type PostgresBarrierOptions } from '../../adapters/postgres/index.js'
 import type { Barrier, Seat } from '../../src/lock/barrier.js'
-import type { Doubt } from '../../src/lock/lock-store.js'
+import type { Doubt } from '../../src/lock/doubt.js'
 import {
   KEY,
   LEASE_MS,

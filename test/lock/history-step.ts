@@ -1,5 +1,6 @@
-import type { EngineState, FinalOutcome } from '../../src/lock/lock-store.js'
+import type { EngineState } from '../../src/lock/doubt.js'
 import type { Mode } from '../../src/lock/mode.js'
+import type { FinalOutcome } from '../../src/lock/outcome.js'
 import type { DeliveryInstruction, Instruction } from '../../src/lock/overlap.js'
 
 /** What the calls of one history ask with: message n takes the n-th of each, in turn. */

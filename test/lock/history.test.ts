@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import type { EngineState } from '../../src/lock/lock-store.js'
+import type { EngineState } from '../../src/lock/doubt.js'
 import { MODES } from '../../src/lock/mode.js'
 import type { Instruction } from '../../src/lock/overlap.js'
 import { removeHold } from '../../src/lock/record.js'

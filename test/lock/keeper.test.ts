@@ -7,8 +7,8 @@ import type { Keeper } from '../../src/lock/keeper.js'
 import { startKeeper } from '../../src/lock/keeper.js'
 import type { LockKey } from '../../src/lock/key.js'
 import type { HeldLease, Loss } from '../../src/lock/lease-keeper.js'
-import type { WorkerRow } from '../../src/lock/lock-store.js'
 import { monotonicNs } from '../../src/lock/trust.js'
+import type { WorkerRow } from '../../src/lock/worker-row.js'
 import { until } from '../support/until.js'
 
 const LEASE_MS = 600

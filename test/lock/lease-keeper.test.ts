@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { LockKey } from '../../src/lock/key.js'
 import { type HeldLease, LeaseKeeper, type LeaseKeeperOptions, type Loss } from '../../src/lock/lease-keeper.js'
-import type { RenewAnswer, RenewalAnswer, RenewBatch } from '../../src/lock/lock-store.js'
+import type { RenewAnswer, RenewalAnswer, RenewBatch } from '../../src/lock/renewal.js'
 import { monotonicNs, msToNs, trustDeadlineNs, trustMarginMs } from '../../src/lock/trust.js'
 import { ranMs } from '../support/machine-time.js'
 import { until } from '../support/until.js'

@@ -1,4 +1,4 @@
-import type { FinalOutcome } from '../../src/lock/lock-store.js'
+import type { FinalOutcome } from '../../src/lock/outcome.js'
 import type { BodyLine } from './body-log.js'
 
 /** What a publisher was told about one call. Instants are monotonic ns, as in the body log. */

@@ -1,13 +1,8 @@
 import { Redis } from 'ioredis'
 import { StoreUnavailable } from '../../src/lock/error.js'
-import type {
-  LockStore,
-  OutcomeRecord,
-  ReleaseAnswer,
-  ReleaseRequest,
-  RunAnswer,
-  RunStep,
-} from '../../src/lock/lock-store.js'
+import type { LockStore } from '../../src/lock/lock-store.js'
+import type { ReleaseAnswer, ReleaseRequest, RunAnswer, RunStep } from '../../src/lock/message-step.js'
+import type { OutcomeRecord } from '../../src/lock/outcome.js'
 
 /** A lock broken on purpose, in a way that locks are often written: what the checker must catch. */
 export type Variant = StoreVariant | NaiveVariant

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { memoryServer, openMemory } from '../../adapters/memory/index.js'
 import { createEmitter } from '../../src/lock/emit.js'
-import type { WorkerRow } from '../../src/lock/lock-store.js'
+import type { WorkerRow } from '../../src/lock/worker-row.js'
 import type { AppEvents } from '../../src/task-base/event.js'
 import { followPeers } from '../../src/worker/follow-peers.js'
 import { until } from '../support/until.js'

@@ -1,4 +1,4 @@
-import type { AcquireAnswer, AcquireRequest } from '../lock-store.js'
+import type { AcquireAnswer, AcquireRequest } from '../message-step.js'
 import { entrySet } from '../mode.js'
 import {
   asHolder,

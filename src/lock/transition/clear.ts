@@ -1,4 +1,5 @@
-import type { ClearAnswer, ClearRequest, Holder } from '../lock-store.js'
+import type { ClearAnswer, ClearRequest } from '../clear.js'
+import type { Holder } from '../hold.js'
 import {
   asHolder,
   cancel,

@@ -1,4 +1,4 @@
-import type { MessageRef } from '../lock-store.js'
+import type { MessageRef } from '../hold.js'
 import { enqueue, holdOf, type LockRecord } from '../record.js'
 
 /** The engine has the message. A late confirmation that finds it running, finished or gone changes nothing. */

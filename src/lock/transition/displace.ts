@@ -1,4 +1,4 @@
-import type { MessageRef } from '../lock-store.js'
+import type { MessageRef } from '../hold.js'
 import { cancel, type Hold, type LockRecord, recordOutcome, removeHold } from '../record.js'
 
 export interface Displacement extends MessageRef {

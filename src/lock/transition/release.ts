@@ -1,4 +1,5 @@
-import type { OutcomeRecord, ReleaseAnswer, ReleaseRequest } from '../lock-store.js'
+import type { ReleaseAnswer, ReleaseRequest } from '../message-step.js'
+import type { OutcomeRecord } from '../outcome.js'
 import {
   cancelledEnding,
   cool,

@@ -1,5 +1,6 @@
-import type { MessageRef, Renewal, RenewalAnswer } from '../lock-store.js'
+import type { MessageRef } from '../hold.js'
 import { type LockRecord, OUTCOME_ACKED_MS, outcomeKey } from '../record.js'
+import type { Renewal, RenewalAnswer } from '../renewal.js'
 
 /** Prolongs a running lease that has not run out. A late renewal is refused: trust never comes back. */
 export function renew(record: LockRecord, renewal: Renewal, now: number): RenewalAnswer {

@@ -1,4 +1,4 @@
-import type { MessageRef } from '../lock-store.js'
+import type { MessageRef } from '../hold.js'
 import type { LockRecord } from '../record.js'
 
 /** The message is on its way once more: how this round or an earlier one ended is not its last word. */

@@ -1,4 +1,4 @@
-import type { RequeueAnswer, RequeueStep } from '../lock-store.js'
+import type { RequeueAnswer, RequeueStep } from '../message-step.js'
 import {
   cancelledEnding,
   type Ending,

@@ -1,4 +1,5 @@
-import type { Doubt, Promotion, ResolveAnswer, ResolveRequest, SweepAnswer } from '../lock-store.js'
+import type { Doubt, ResolveAnswer, ResolveRequest, SweepAnswer } from '../doubt.js'
+import type { Promotion } from '../hold.js'
 import {
   cancelledEnding,
   type Ending,

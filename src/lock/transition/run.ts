@@ -1,4 +1,5 @@
-import type { Promotion, RunAnswer, RunStep } from '../lock-store.js'
+import type { Promotion } from '../hold.js'
+import type { RunAnswer, RunStep } from '../message-step.js'
 import { entrySet, runSet } from '../mode.js'
 import {
   asHolder,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { EngineState } from '../../../src/lock/lock-store.js'
+import type { EngineState } from '../../../src/lock/doubt.js'
 import type { Verdict } from '../../../src/task-base/engine.js'
 import { ACK, ENDED, type EngineTest, eventually, gate } from './scene.js'
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import type { GuardDefinition, WorkerRow } from '../../../src/lock/lock-store.js'
+import type { GuardDefinition } from '../../../src/lock/guard-definition.js'
+import type { WorkerRow } from '../../../src/lock/worker-row.js'
 import { acquiring, KEY, type SceneTest } from './scene.js'
 
 /** What stands beside the locks: the clock, workers, definitions, and the end of it all. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { lockKey, privateKey } from '../../../src/lock/key.js'
-import type { ListQuery, LockRow, LockStore } from '../../../src/lock/lock-store.js'
+import type { LockStore } from '../../../src/lock/lock-store.js'
+import type { ListQuery, LockRow } from '../../../src/lock/lock-view.js'
 import { acquiring, KEY, LEASE_MS, refTo, runStep, type SceneTest, TASK, termsOf } from './scene.js'
 
 const MANY = 2_500

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Doubt, EngineState, ResolveAnswer } from '../../../src/lock/lock-store.js'
+import type { Doubt, EngineState, ResolveAnswer } from '../../../src/lock/doubt.js'
 import { LEASE_MS, LOCK_DELAY_MS, PUBLISH_LEASE_MS, RESULT_MS, refTo, type Scene, type SceneTest } from './scene.js'
 
 const ALIVE: readonly EngineState[] = ['waiting', 'delayed', 'active']

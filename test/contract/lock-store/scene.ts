@@ -1,24 +1,20 @@
+import type { ClearAnswer, ClearRequest } from '../../../src/lock/clear.js'
+import type { SweepAnswer } from '../../../src/lock/doubt.js'
+import type { HoldTerms, MessageRef } from '../../../src/lock/hold.js'
 import { type LockKey, lockKey } from '../../../src/lock/key.js'
+import type { LockStore } from '../../../src/lock/lock-store.js'
 import type {
   AcquireAnswer,
   AcquireRequest,
-  ClearAnswer,
-  ClearRequest,
-  HoldTerms,
-  LockStore,
-  MessageRef,
   ReleaseAnswer,
   ReleaseRequest,
-  Renewal,
-  RenewalAnswer,
   RequeueAnswer,
   RequeueStep,
-  RevokeAnswer,
-  RevokeRequest,
   RunAnswer,
   RunStep,
-  SweepAnswer,
-} from '../../../src/lock/lock-store.js'
+} from '../../../src/lock/message-step.js'
+import type { Renewal, RenewalAnswer } from '../../../src/lock/renewal.js'
+import type { RevokeAnswer, RevokeRequest } from '../../../src/lock/revoke.js'
 import type { TestKit } from '../kit.js'
 
 /** One test's store, of an app name that nobody used before. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
+import type { Promotion } from '../../../src/lock/hold.js'
 import { lockKey } from '../../../src/lock/key.js'
-import type { Promotion } from '../../../src/lock/lock-store.js'
 import {
   acquiring,
   KEY,
