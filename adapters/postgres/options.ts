@@ -26,7 +26,7 @@ export interface PostgresOptions {
   readonly name?: string
 }
 
-export const DEFAULT_SCHEMA = 'beatlock'
+const DEFAULT_SCHEMA = 'beatlock'
 
 /** The schema's name, quoted for SQL. @throws UsageError for a name that would need more than quotes. */
 export function quotedSchema(schema: string = DEFAULT_SCHEMA): string {

@@ -36,7 +36,7 @@ function word<T extends string>(reply: unknown): T {
   return String(reply) as T
 }
 
-export function holderOf(reply: unknown): Holder {
+function holderOf(reply: unknown): Holder {
   const [id, stage, worker, since, token] = fieldsOf(reply)
   return {
     id: String(id),

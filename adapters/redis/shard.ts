@@ -1,5 +1,5 @@
 /** Fixed for ever: another number would look for every stored key elsewhere. */
-export const SHARDS = 64
+const SHARDS = 64
 
 /** The rooms of one app on a server: locks and schedules are forgotten independently of each other. */
 export type Room = 'lock' | 'beat'

@@ -55,7 +55,7 @@ export function holderText({ id, worker, stage, since }: Holder, now?: number): 
 }
 
 /** Pure. */
-export function clockText(aheadMs: number): string {
+function clockText(aheadMs: number): string {
   const off = `${formatDuration(Math.abs(aheadMs))} ${aheadMs > 0 ? 'ahead of' : 'behind'}`
   return `this host's clock is ${off} the server's: countdowns and put-backs may be that late between hosts; set it (NTP)`
 }

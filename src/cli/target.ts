@@ -22,7 +22,7 @@ export interface Target {
 const NO_APP = '_'
 
 /** The app, or all apps of a server, by the global options. Connects to nothing yet. @throws UsageError */
-export async function openTarget(flags: GlobalFlags, command: string): Promise<Target> {
+async function openTarget(flags: GlobalFlags, command: string): Promise<Target> {
   if (flags.A !== undefined && flags.app !== undefined)
     throw new UsageError('-A and --app both name the app; keep one of them.')
   const overrides = overridesOf(flags, 'adopt')

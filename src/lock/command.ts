@@ -2,7 +2,7 @@
 export interface Command {
   /** Unique: the same id again is the same command. */
   readonly id: string
-  /** JSON text that only the two ends read; at most {@link COMMAND_BYTES}. */
+  /** JSON text that only the two ends read. */
   readonly body: string
   /** Names of workers. */
   readonly to: readonly string[]
@@ -45,7 +45,6 @@ export interface CommandStore {
 }
 
 export const COMMANDS_KEPT = 100
-export const COMMAND_BYTES = 4_096
 export const COMMAND_MS = 600_000
 
 /** One app's commands by id, within a process. */

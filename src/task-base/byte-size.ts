@@ -20,8 +20,3 @@ function cureFor(value: unknown): string {
   const close = String(value).replaceAll(/\s+/g, '').toLowerCase()
   return /^\d+(?:\.\d+)?(?:kb|mb|gb)$/.test(close) ? `; write '${close}'` : ''
 }
-
-/** For people: `310 MB`. Pure. */
-export function formatByteSize(bytes: number): string {
-  return `${Math.round(bytes / 1024 ** 2)} MB`
-}

@@ -56,7 +56,7 @@ export function readDirectCall(where: string, name: unknown, options: DirectOpti
 }
 
 /** @throws UsageError */
-export function readDirectName(where: string, name: unknown): string {
+function readDirectName(where: string, name: unknown): string {
   if (typeof name === 'string' && /^[^\u0000-\u001f\u007f-\u009f]{1,200}$/.test(name) && name.isWellFormed())
     return name
   const shown = printable(JSON.stringify(name) ?? 'nothing')

@@ -94,7 +94,7 @@ async function ended(open: () => Promise<Finder>, of: ResultOf, timeoutMs: numbe
 }
 
 /** Where a message stands, from its outcome or its hold. Pure. */
-export function stateOf(view: MessageView): State {
+function stateOf(view: MessageView): State {
   switch (view.outcome?.outcome) {
     case undefined:
       break

@@ -56,7 +56,7 @@ export async function settleDoubt(
 }
 
 /** One pass: what is over ends, what is due goes out. Answers whether there may be more at once. */
-export async function sweepOnce(ports: SweepPorts): Promise<boolean> {
+async function sweepOnce(ports: SweepPorts): Promise<boolean> {
   const { resultMs } = ports
   const due = await ports.store.sweep({ limit: SWEEP_LIMIT, publishLeaseMs: PUBLISH_LEASE_MS, resultMs })
   for (const promotion of due.promotions) await attempt(ports, () => publishPromotion(ports, promotion))

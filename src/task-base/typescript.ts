@@ -7,7 +7,7 @@ const EXTENSIONS = ['.ts', '.mts', '.cts']
 const CURE =
   'run Node ≥ 22.18, which strips types, or install tsx beside the app (npm install tsx), or compile it to JavaScript first'
 
-export function isTypeScript(file: string): boolean {
+function isTypeScript(file: string): boolean {
   return EXTENSIONS.includes(extname(file))
 }
 

@@ -116,7 +116,7 @@ function justWoken(line: BodyLine, struck: readonly Struck[]): boolean {
 }
 
 /** [P3] A later body of a key has a higher token, and no token runs twice. */
-export function tokensOutOfOrder({ lines }: Pick<Evidence, 'lines'>): string[] {
+function tokensOutOfOrder({ lines }: Pick<Evidence, 'lines'>): string[] {
   return [...byKey(lines)].flatMap(([key, own]) => {
     const tokens = own.filter((line) => line.event === 'start').map((line) => line.token)
     return tokens
@@ -128,7 +128,7 @@ export function tokensOutOfOrder({ lines }: Pick<Evidence, 'lines'>): string[] {
 }
 
 /** [P10] [P11] [P13] One recorded end a message, and the bodies agree with it. */
-export function wrongEndings(evidence: Omit<Evidence, 'locks' | 'limit'>): string[] {
+function wrongEndings(evidence: Omit<Evidence, 'locks' | 'limit'>): string[] {
   return evidence.acks.flatMap(({ id, outcome }) => {
     const ending = evidence.endings.get(id) ?? null
     const own = evidence.lines.filter((line) => line.id === id)
@@ -171,7 +171,7 @@ function silenced(fault: Struck, end: BodyLine, next: BodyLine): boolean {
 }
 
 /** [P18] Every deferred call that was accepted is followed by a run of its key, or its end was recorded as revoked. */
-export function uncoveredCalls({ lines, acks, endings }: Pick<Evidence, 'lines' | 'acks' | 'endings'>): string[] {
+function uncoveredCalls({ lines, acks, endings }: Pick<Evidence, 'lines' | 'acks' | 'endings'>): string[] {
   return acks
     .filter(({ outcome }) => outcome === 'parked' || outcome === 'coalesced')
     .filter(({ id }) => !REVOKED.includes(endings.get(id)?.outcome ?? 'ran'))

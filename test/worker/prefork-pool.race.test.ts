@@ -1,64 +1,23 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { openLockStore } from '../../adapters/memory/lock-store.js'
-import { memoryServer } from '../../adapters/memory/server.js'
-import { type Keeper, startKeeper } from '../../src/lock/keeper.js'
 import { monotonicNs } from '../../src/lock/trust.js'
 import type { BodyEnd } from '../../src/task-base/body.js'
-import { type PreforkOptions, PreforkPool } from '../../src/worker/prefork-pool.js'
 import { ranMs } from '../support/machine-time.js'
 import { until } from '../support/until.js'
 import { bodyOf } from './fixture/body.js'
-
-const RUNNER = new URL('./fixture/runner.js', import.meta.url).href
+import { Pools } from './fixture/pools.js'
 
 describe('PreforkPool', () => {
-  let keeper: Keeper
-  let folder: string
-  const pools: PreforkPool[] = []
-  const troubles: Error[] = []
-
+  let pools: Pools
   before(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'beatlock-test-'))
-    const store = openLockStore({ server: memoryServer(), app: 'pool' })
-    keeper = await startKeeper({ locks: { store }, leaseMs: 5000, worker: null, onTrouble: () => {} })
+    pools = await Pools.open()
   })
-  after(async () => {
-    await keeper.close()
-    rmSync(folder, { recursive: true })
-  })
-  afterEach(async () => {
-    troubles.length = 0
-    for (const pool of pools.splice(0)) {
-      const pids = pool.children().map(({ pid }) => pid)
-      await pool.close('now')
-      assert.deepEqual(pids.filter(lives), [])
-    }
-  })
-
-  function create(more: Partial<PreforkOptions> = {}): PreforkPool {
-    const pool = new PreforkPool({
-      size: 1,
-      feed: keeper.feed,
-      runner: RUNNER,
-      spec: {},
-      onAsk: async (call) => ({ heard: call }),
-      onTrouble: (error) => troubles.push(error),
-      ...more,
-    })
-    pools.push(pool)
-    return pool
-  }
-
-  async function started(more: Partial<PreforkOptions> = {}): Promise<PreforkPool> {
-    const pool = create(more)
-    await pool.start()
-    return pool
-  }
+  after(() => pools.close())
+  afterEach(async () => assert.deepEqual((await pools.clear()).filter(lives), []))
 
   function killed(end: BodyEnd): Extract<BodyEnd, { end: 'killed' }> {
     assert.equal(end.end, 'killed')
@@ -66,7 +25,7 @@ describe('PreforkPool', () => {
   }
 
   it('is ready when started, and runs one body at a time in each child', async () => {
-    const pool = await started({ size: 2 })
+    const pool = await pools.started({ size: 2 })
     assert.equal(pool.children().length, 2)
     const ends = [1, 2, 3].map(() => pool.run(bodyOf('pid')))
     const pids = (await Promise.all(ends)).map((end) => end.end === 'returned' && Number(end.result))
@@ -74,7 +33,7 @@ describe('PreforkPool', () => {
   })
 
   it('answers what the body returned or threw', async () => {
-    const pool = await started()
+    const pool = await pools.started()
     assert.deepEqual(await pool.run(bodyOf('echo', [{ a: 1 }])), { end: 'returned', result: '{"a":1}' })
     assert.deepEqual(await pool.run(bodyOf('echo')), { end: 'returned', result: null })
     const end = await pool.run(bodyOf('throw'))
@@ -84,8 +43,8 @@ describe('PreforkPool', () => {
   })
 
   it('[P8] a child killed from outside ends its body within 200 ms and is replaced', async () => {
-    const pool = await started()
-    const file = join(folder, 'killed')
+    const pool = await pools.started()
+    const file = join(pools.folder, 'killed')
     const run = pool.run(bodyOf('spin', [file]))
     await until(() => existsSync(file))
     const { pid } = pool.children()[0] ?? assert.fail()
@@ -102,14 +61,14 @@ describe('PreforkPool', () => {
   })
 
   it('names exit code and last words of a child that ended itself', async () => {
-    const pool = await started()
+    const pool = await pools.started()
     const end = killed(await pool.run(bodyOf('complainAndExit')))
     assert.equal(end.why, 'crashed')
     assert.equal(end.detail, 'exit code 3: the disk is on fire')
   })
 
   it('[P13] a child that dies right after its verdict has returned: its body is not run again', async () => {
-    const pool = await started()
+    const pool = await pools.started()
     for (let round = 0; round < 5; round += 1) {
       await pool.run(bodyOf('echo'))
       const pid = pool.children()[0]?.pid
@@ -122,7 +81,7 @@ describe('PreforkPool', () => {
   })
 
   it('an idle child that dies is replaced', async () => {
-    const pool = await started()
+    const pool = await pools.started()
     const { pid } = pool.children()[0] ?? assert.fail()
     process.kill(pid, 'SIGKILL')
     await until(() => !lives(pid))
@@ -130,16 +89,16 @@ describe('PreforkPool', () => {
   })
 
   it('a hard limit ends a body that spins, with all that it started', async () => {
-    const pool = await started()
-    const file = join(folder, 'grandchild')
+    const pool = await pools.started()
+    const file = join(pools.folder, 'grandchild')
     const end = killed(await pool.run(bodyOf('spinWithGrandchild', [file], { hardLimitMs: 2_000 })))
     assert.equal(end.why, 'time_limit')
     assert.equal(runs(Number(readFileSync(file, 'utf8'))), false)
   })
 
   it('a child killed alone takes what its body started with it', async () => {
-    const pool = await started()
-    const file = join(folder, 'orphan')
+    const pool = await pools.started()
+    const file = join(pools.folder, 'orphan')
     const run = pool.run(bodyOf('spinWithGrandchild', [file]))
     const grandchild = await until(() => (existsSync(file) ? Number(readFileSync(file, 'utf8')) : 0))
     process.kill(pool.children()[0]?.pid ?? 0, 'SIGKILL')
@@ -148,10 +107,10 @@ describe('PreforkPool', () => {
   })
 
   it('a soft limit aborts with SOFT_TIME_LIMIT, a lost lock with LOCK_LOST', async () => {
-    const pool = await started()
+    const pool = await pools.started()
     const soft = await pool.run(bodyOf('untilAborted', [], { softLimitMs: 50 }))
     assert.deepEqual(soft, { end: 'returned', result: '"SOFT_TIME_LIMIT"' })
-    const file = join(folder, 'aborted')
+    const file = join(pools.folder, 'aborted')
     const body = bodyOf('untilAborted', [file])
     const run = pool.run(body)
     await until(() => existsSync(file))
@@ -160,7 +119,7 @@ describe('PreforkPool', () => {
   })
 
   it('kills a running body and one that waits for a place', async () => {
-    const pool = await started()
+    const pool = await pools.started()
     const [running, waiting] = [bodyOf('spin'), bodyOf('echo')]
     const ends = [pool.run(running), pool.run(waiting)]
     pool.kill(waiting.runId, 'cancelled')
@@ -172,14 +131,14 @@ describe('PreforkPool', () => {
   })
 
   it('a body asks its parent and gets the answer', async () => {
-    const pool = await started()
+    const pool = await pools.started()
     assert.deepEqual(await pool.run(bodyOf('ask', [{ q: 1 }])), { end: 'returned', result: '{"heard":{"q":1}}' })
   })
 
   it('carries 20 MB both ways and leaves no file', async () => {
     const { TMPDIR } = process.env
-    process.env['TMPDIR'] = mkdtempSync(join(folder, 'tmp-'))
-    const pool = await started()
+    process.env['TMPDIR'] = mkdtempSync(join(pools.folder, 'tmp-'))
+    const pool = await pools.started()
     const [spill = ''] = readdirSync(process.env['TMPDIR']).map((name) => join(tmpdir(), name))
     if (TMPDIR === undefined) delete process.env['TMPDIR']
     else process.env['TMPDIR'] = TMPDIR
@@ -196,7 +155,7 @@ describe('PreforkPool', () => {
 
   it('a body that waited for its child past the deadline of its grant runs under the renewed one', async () => {
     const renewedNs = monotonicNs() + 60_000_000_000n
-    const pool = await started({ feed: { ...keeper.feed, deadlineNs: () => renewedNs } })
+    const pool = await pools.started({ feed: { ...pools.keeper.feed, deadlineNs: () => renewedNs } })
     const end = await pool.run(bodyOf('remainingMs', [], { deadlineNs: monotonicNs() - 1n }))
     assert.equal(
       end.end,
@@ -207,23 +166,23 @@ describe('PreforkPool', () => {
   })
 
   it('[P6] begins no body whose deadline has passed on the way', async () => {
-    const pool = await started({ size: 3 })
-    const file = join(folder, 'late')
+    const pool = await pools.started({ size: 3 })
+    const file = join(pools.folder, 'late')
     const late = () => pool.run(bodyOf('sleep', [0, file], { deadlineNs: monotonicNs() - 1n }))
     for (const end of await Promise.all([late(), late(), late(), late(), late()])) assert.equal(killed(end).why, 'lost')
     assert.ok(!existsSync(file))
   })
 
   it("start() rejects with the app's own error when no child starts", async () => {
-    const pool = create({ size: 2, spec: { fail: 'the app has a typo' } })
+    const pool = pools.create({ size: 2, spec: { fail: 'the app has a typo' } })
     await assert.rejects(pool.start(), { code: 'CHILD_START', message: /the app has a typo/ })
     assert.deepEqual(pool.children(), [])
   })
 
   it('a child that fails to start is tried again with growing pauses and told once', async () => {
-    const startsFile = join(folder, 'starts')
+    const startsFile = join(pools.folder, 'starts')
     const spec: { startsFile: string; fail?: string } = { startsFile }
-    const pool = await started({ spec })
+    const pool = await pools.started({ spec })
     await pool.run(bodyOf('echo'))
     spec.fail = 'the app has a typo'
     process.kill(pool.children()[0]?.pid ?? 0, 'SIGKILL')
@@ -231,15 +190,12 @@ describe('PreforkPool', () => {
     await until(() => starts().length >= 5)
     const [, a = 0, b = 0, c = 0, d = 0] = starts()
     assert.ok(b - a >= 200e6 && c - b >= 400e6 && d - c >= 800e6, 'pauses double from 0.2 s')
-    assert.deepEqual(
-      troubles.map(({ message }) => message),
-      ['the app has a typo'],
-    )
+    assert.deepEqual(pools.troubles, ['the app has a typo'])
   })
 
   it('bodies that wait for a child are given back when none starts, and run again when one does', async () => {
     const spec: { fail?: string } = {}
-    const pool = await started({ spec })
+    const pool = await pools.started({ spec })
     const serving: boolean[] = []
     pool.onServing((now) => serving.push(now))
     spec.fail = 'the app has a typo'
@@ -260,7 +216,7 @@ describe('PreforkPool', () => {
 
   it('a body waits for a child that hangs at its start no longer than it may, and the child is ended', async () => {
     const spec: { hang?: boolean } = {}
-    const pool = await started({ spec, startWaitMs: 300, readyMs: 2_500 })
+    const pool = await pools.started({ spec, startWaitMs: 300, readyMs: 2_500 })
     await pool.run(bodyOf('echo'))
     const serving: boolean[] = []
     pool.onServing((now) => serving.push(now))
@@ -269,13 +225,13 @@ describe('PreforkPool', () => {
     process.kill(pid, 'SIGKILL')
     await until(() => pool.children()[0]?.pid !== pid)
     assert.deepEqual(await pool.run(bodyOf('echo')), { end: 'unstarted', why: 'no child' })
-    assert.deepEqual([serving, troubles], [[false], []])
-    await until(() => troubles.some(({ message }) => message.includes('not ready within 2.5 s')))
+    assert.deepEqual([serving, pools.troubles], [[false], []])
+    await until(() => pools.troubles.some((message) => message.includes('not ready within 2.5 s')))
   })
 
   it('close(finish) does not wait for a child that hangs at its start', async () => {
     const spec: { hang?: boolean } = {}
-    const pool = await started({ size: 2, spec })
+    const pool = await pools.started({ size: 2, spec })
     spec.hang = true
     const [{ pid } = assert.fail()] = pool.children()
     process.kill(pid, 'SIGKILL')
@@ -285,8 +241,8 @@ describe('PreforkPool', () => {
   })
 
   it('close(finish) waits for the body and starts nothing that waits', async () => {
-    const pool = await started()
-    const file = join(folder, 'finishing')
+    const pool = await pools.started()
+    const file = join(pools.folder, 'finishing')
     const run = pool.run(bodyOf('told', [file, `${file}.end`]))
     const waiting = pool.run(bodyOf('echo'))
     await until(() => existsSync(file))
@@ -299,7 +255,7 @@ describe('PreforkPool', () => {
   })
 
   it('close(now) after close(finish) kills what does not end', async () => {
-    const pool = await started()
+    const pool = await pools.started()
     const run = pool.run(bodyOf('spin'))
     const finish = pool.close('finish')
     await pool.close('now')
@@ -321,7 +277,7 @@ describe('PreforkPool', () => {
   })
 
   it('a body takes some tens of µs to reach its child and come back', async () => {
-    const pool = await started()
+    const pool = await pools.started()
     for (let each = 0; each < 500; each += 1) await pool.run(bodyOf('echo', [1]))
     const count = 2000
     const startNs = monotonicNs()

@@ -1,59 +1,27 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { openLockStore } from '../../adapters/memory/lock-store.js'
-import { memoryServer } from '../../adapters/memory/server.js'
-import { type Keeper, startKeeper } from '../../src/lock/keeper.js'
 import type { BodyEnd } from '../../src/task-base/body.js'
-import { type PreforkOptions, PreforkPool } from '../../src/worker/prefork-pool.js'
+import type { PreforkOptions, PreforkPool } from '../../src/worker/prefork-pool.js'
 import { until } from '../support/until.js'
 import { bodyOf } from './fixture/body.js'
-
-const RUNNER = new URL('./fixture/runner.js', import.meta.url).href
+import { Pools } from './fixture/pools.js'
 
 describe('PreforkPool.resize', () => {
-  let keeper: Keeper
-  let folder: string
-  const pools: PreforkPool[] = []
-  const troubles: string[] = []
-
+  let pools: Pools
   before(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'beatlock-test-'))
-    const store = openLockStore({ server: memoryServer(), app: 'resize' })
-    keeper = await startKeeper({ locks: { store }, leaseMs: 5000, worker: null, onTrouble: () => {} })
+    pools = await Pools.open()
   })
-  after(async () => {
-    await keeper.close()
-    rmSync(folder, { recursive: true })
-  })
-  afterEach(async () => {
-    troubles.length = 0
-    for (const pool of pools.splice(0)) await pool.close('now')
-  })
+  after(() => pools.close())
+  afterEach(() => pools.clear())
 
-  async function started(size: number, more: Partial<PreforkOptions> = {}): Promise<PreforkPool> {
-    const onTrouble = ({ message }: Error) => void troubles.push(message)
-    const pool = new PreforkPool({
-      feed: keeper.feed,
-      runner: RUNNER,
-      spec: {},
-      onAsk: async () => null,
-      onTrouble,
-      size,
-      ...more,
-    })
-    pools.push(pool)
-    await pool.start()
-    return pool
-  }
-
+  const started = (size: number, more: Partial<PreforkOptions> = {}) => pools.started({ size, ...more })
   const pids = (pool: PreforkPool): number[] => pool.children().map(({ pid }) => pid)
   const runsIn = (ends: readonly BodyEnd[]): string[] =>
     ends.map((end) => (end.end === 'returned' && end.result) || end.end)
   /** A body that lasts until `end`. */
   const lasting = (pool: PreforkPool, name: string) => {
-    const file = join(folder, name)
+    const file = join(pools.folder, name)
     const end = `${file}.end`
     return {
       run: pool.run(bodyOf('told', [file, end])),
@@ -106,7 +74,7 @@ describe('PreforkPool.resize', () => {
     const [old] = pids(pool)
     await Promise.all([pool.resize(4), pool.resize(1)])
     await until(() => pool.children().length === 1)
-    assert.deepEqual([pool.size, pids(pool), troubles], [1, [old], []])
+    assert.deepEqual([pool.size, pids(pool), pools.troubles], [1, [old], []])
   })
 
   it('does not grow when no further child starts: it says why and goes on as before', async () => {
@@ -115,7 +83,7 @@ describe('PreforkPool.resize', () => {
     spec.fail = 'the app has a typo'
     await assert.rejects(pool.resize(3), { code: 'CHILD_START', message: /the app has a typo/ })
     await until(() => pool.children().length === 1)
-    assert.deepEqual([pool.size, troubles], [1, []])
+    assert.deepEqual([pool.size, pools.troubles], [1, []])
     assert.deepEqual(await pool.run(bodyOf('echo', [1])), { end: 'returned', result: '1' })
   })
 
