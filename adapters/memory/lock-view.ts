@@ -1,6 +1,7 @@
+import { lastOutcome } from '../../src/lock/ending.js'
 import { isPrivateKey, type LockKey } from '../../src/lock/key.js'
 import type { ListQuery, LockRow, LockView, MessageView } from '../../src/lock/lock-view.js'
-import { type Hold, isIdle, type LockRecord, lastOutcome } from '../../src/lock/record.js'
+import { type Hold, isIdle, type LockRecord } from '../../src/lock/record.js'
 import type { MemoryServer } from './server.js'
 
 const OUTCOMES_SHOWN = 20

@@ -1,8 +1,8 @@
 import type { CancelledHow, HoldEvent, Holder, HoldTerms, MessageRef, Stage } from './hold.js'
 import type { LockKey } from './key.js'
-import { areRivals, entrySet, type HolderSet } from './mode.js'
+import { areRivals, type HolderSet } from './mode.js'
 import type { Topic } from './notice.js'
-import type { FinalOutcome, OutcomeRecord } from './outcome.js'
+import type { OutcomeRecord } from './outcome.js'
 
 /** One hold as the record keeps it. Instants are epoch ms by the store's clock. */
 export interface Hold {
@@ -114,70 +114,8 @@ export function remainingMs(hold: Hold, now: number): number {
   return Math.max(0, until - now)
 }
 
-/** The end of waiting: max(now, eta or retry time) + timeout, at most until the message is worthless. */
-export function queuedUntil(terms: HoldTerms, notBefore: number | null, now: number): number {
-  const until = Math.max(now, notBefore ?? now) + terms.timeoutMs
-  return terms.expiresAt === null ? until : Math.min(until, Math.max(now, terms.expiresAt))
-}
-
 export function outcomeKey(ref: Pick<MessageRef, 'messageId' | 'round'>): string {
   return `${ref.messageId}/${ref.round}`
-}
-
-export function findOutcome(
-  record: LockRecord,
-  ref: Pick<MessageRef, 'messageId' | 'round'>,
-): OutcomeRecord | undefined {
-  return record.outcomes.get(outcomeKey(ref))?.record
-}
-
-/** Of several rounds of a message, how the latest ended. */
-export function lastOutcome(record: LockRecord, messageId: string): KeptOutcome | undefined {
-  const ended = [...record.outcomes.values()].filter((kept) => kept.record.messageId === messageId)
-  return ended.sort((a, b) => b.record.round - a.record.round)[0]
-}
-
-export interface Ending {
-  readonly messageId: string
-  readonly round: number
-  readonly outcome: FinalOutcome
-  readonly token?: number | null
-  readonly result?: string | null
-  readonly code?: string | null
-  readonly error?: string | null
-  readonly into?: string | null
-}
-
-/** Writes how a message ended. The first writer wins; the record in force is answered. */
-export function recordOutcome(record: LockRecord, ending: Ending, now: number, resultMs: number): OutcomeRecord {
-  const known = findOutcome(record, ending)
-  if (known) return known
-  const { messageId, round, outcome } = ending
-  const written: OutcomeRecord = {
-    messageId,
-    round,
-    outcome,
-    token: ending.token ?? null,
-    result: ending.result ?? null,
-    code: ending.code ?? null,
-    error: ending.error ?? null,
-    into: ending.into ?? null,
-    at: now,
-  }
-  // A call that never reached the engine has no redelivery to guard against.
-  const unacked = outcome === 'coalesced' && ending.token === undefined ? OUTCOME_ACKED_MS : OUTCOME_UNACKED_MS
-  const kept = { keepUntil: now + unacked, resultUntil: now + resultMs, reopened: false }
-  record.outcomes.set(outcomeKey(ending), { record: written, ...kept })
-  record.notices.add(`message:${messageId}`)
-  return written
-}
-
-/** How a message ends whose run was told to stop, whatever that run came to. */
-export function cancelledEnding(hold: Hold): Ending | undefined {
-  const { messageId, round, token, cancelledHow: outcome } = hold
-  if (outcome === null) return undefined
-  const into = outcome === 'replaced' ? hold.cancelledBy : null
-  return { messageId, round, token, outcome, code: outcome.toUpperCase(), into }
 }
 
 /** Tells a running hold to stop; it keeps its place until it has. The first who asked is remembered. */
@@ -198,64 +136,10 @@ export function remember(record: LockRecord, event: HoldEvent): void {
   if (record.history.length > HISTORY_KEPT) record.history.shift()
 }
 
-export function newHold(of: { messageId: string; round: number; terms: HoldTerms; now: number }): Hold {
-  return {
-    messageId: of.messageId,
-    round: of.round,
-    terms: of.terms,
-    set: entrySet(of.terms.mode),
-    stage: 'publishing',
-    expiresAt: of.now,
-    dueAt: of.now,
-    acquiredAt: of.now,
-    since: of.now,
-    notBefore: of.terms.notBefore,
-    deliveries: 0,
-    retries: 0,
-    token: null,
-    owner: null,
-    worker: null,
-    barrier: null,
-    slot: null,
-    leaseMs: 0,
-    lockDelayMs: 0,
-    cancelledBy: null,
-    cancelledHow: null,
-    missedAt: null,
-    message: null,
-  }
-}
-
 /** Strictly above every earlier token of this key, and above those of a lost record whose clock was not ahead. */
 export function nextToken(record: LockRecord, now: number): number {
   record.lastToken = Math.max(record.lastToken + 1, now * 1000)
   return record.lastToken
-}
-
-/** Into `queued`, for a confirmation, a retry or a redelivery. */
-export function enqueue(hold: Hold, now: number): void {
-  hold.stage = 'queued'
-  hold.since = now
-  hold.owner = null
-  hold.worker = null
-  hold.barrier = null
-  hold.slot = null
-  hold.missedAt = null
-  hold.message = null
-  hold.expiresAt = queuedUntil(hold.terms, hold.notBefore, now)
-  hold.dueAt = hold.expiresAt
-}
-
-/** After a run of mode `untilExpired`: keeps the key until its grant + timeout, for nobody. */
-export function cool(hold: Hold, now: number): void {
-  hold.stage = 'cooling'
-  hold.since = now
-  hold.owner = null
-  hold.worker = null
-  hold.barrier = null
-  hold.slot = null
-  hold.token = null
-  hold.expiresAt = hold.dueAt = hold.acquiredAt + hold.terms.timeoutMs
 }
 
 /** Whether nothing about the key is left to remember, but its last token. */

@@ -1,16 +1,9 @@
+import { recordOutcome } from './ending.js'
 import type { HoldTerms, Promotion } from './hold.js'
+import { newHold } from './hold-stage.js'
 import { entrySet } from './mode.js'
 import type { Topic } from './notice.js'
-import {
-  blockerOf,
-  type Hold,
-  type LockRecord,
-  newHold,
-  type ParkedCall,
-  recordOutcome,
-  remember,
-  removeHold,
-} from './record.js'
+import { blockerOf, type Hold, type LockRecord, type ParkedCall, remember, removeHold } from './record.js'
 
 /**
  * Ends what waited or cooled long enough, then gives free places to parked calls in order. A call that had its turn and is not

@@ -1,18 +1,8 @@
+import { findOutcome, recordOutcome } from '../ending.js'
+import { newHold } from '../hold-stage.js'
 import type { AcquireAnswer, AcquireRequest } from '../message-step.js'
 import { entrySet } from '../mode.js'
-import {
-  asHolder,
-  blockerOf,
-  findOutcome,
-  type Hold,
-  holdOf,
-  type LockRecord,
-  newHold,
-  parkedAt,
-  recordOutcome,
-  remainingMs,
-  rivalsOf,
-} from '../record.js'
+import { asHolder, blockerOf, type Hold, holdOf, type LockRecord, parkedAt, remainingMs, rivalsOf } from '../record.js'
 import { settle } from '../settle.js'
 import { displace, endReplaced } from './displace.js'
 import { doubtOf } from './resolve.js'

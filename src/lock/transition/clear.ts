@@ -1,16 +1,7 @@
 import type { ClearAnswer, ClearRequest } from '../clear.js'
+import { cancelledEnding, type Ending, recordOutcome } from '../ending.js'
 import type { Holder } from '../hold.js'
-import {
-  asHolder,
-  cancel,
-  cancelledEnding,
-  type Ending,
-  type Hold,
-  type LockRecord,
-  recordOutcome,
-  remember,
-  removeHold,
-} from '../record.js'
+import { asHolder, cancel, type Hold, type LockRecord, remember, removeHold } from '../record.js'
 import { settle, takePromotion } from '../settle.js'
 
 /** An operator frees a key. A cleared message that is with the engine stays there and passes the guard again. */

@@ -1,5 +1,6 @@
+import { recordOutcome } from '../ending.js'
 import type { MessageRef } from '../hold.js'
-import { cancel, type Hold, type LockRecord, recordOutcome, removeHold } from '../record.js'
+import { cancel, type Hold, type LockRecord, removeHold } from '../record.js'
 
 export interface Displacement extends MessageRef {
   readonly minRunMs: number

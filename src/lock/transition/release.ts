@@ -1,16 +1,8 @@
+import { cancelledEnding, findOutcome, recordOutcome } from '../ending.js'
+import { cool } from '../hold-stage.js'
 import type { ReleaseAnswer, ReleaseRequest } from '../message-step.js'
 import type { OutcomeRecord } from '../outcome.js'
-import {
-  cancelledEnding,
-  cool,
-  findOutcome,
-  type Hold,
-  holdOf,
-  type LockRecord,
-  parkedAt,
-  recordOutcome,
-  removeHold,
-} from '../record.js'
+import { type Hold, holdOf, type LockRecord, parkedAt, removeHold } from '../record.js'
 import { offeredPromotion, settle, takePromotion } from '../settle.js'
 
 /** Ends a message: by its token once it ran, by its id before. Writes the outcome and pops the next in the same step. */

@@ -1,15 +1,7 @@
+import { cancelledEnding, type Ending, findOutcome, recordOutcome } from '../ending.js'
+import { enqueue } from '../hold-stage.js'
 import type { RequeueAnswer, RequeueStep } from '../message-step.js'
-import {
-  cancelledEnding,
-  type Ending,
-  enqueue,
-  findOutcome,
-  type Hold,
-  holdOf,
-  type LockRecord,
-  recordOutcome,
-  removeHold,
-} from '../record.js'
+import { type Hold, holdOf, type LockRecord, removeHold } from '../record.js'
 import { settle, takePromotion } from '../settle.js'
 
 /** A running hold falls back to its own message: a retry with its delay, or the redelivery of a dead run. */

@@ -1,17 +1,8 @@
 import type { Doubt, ResolveAnswer, ResolveRequest, SweepAnswer } from '../doubt.js'
+import { cancelledEnding, type Ending, recordOutcome } from '../ending.js'
 import type { Promotion } from '../hold.js'
-import {
-  cancelledEnding,
-  type Ending,
-  enqueue,
-  type Hold,
-  holdOf,
-  type LockRecord,
-  MISSING_MS,
-  recordOutcome,
-  remember,
-  removeHold,
-} from '../record.js'
+import { enqueue } from '../hold-stage.js'
+import { type Hold, holdOf, type LockRecord, MISSING_MS, remember, removeHold } from '../record.js'
 import { settle, takePromotion } from '../settle.js'
 
 /** How long a doubt that was handed out stays with whoever took it. */

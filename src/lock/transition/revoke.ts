@@ -1,5 +1,6 @@
+import { lastOutcome, recordOutcome } from '../ending.js'
 import type { OutcomeRecord } from '../outcome.js'
-import { asHolder, cancel, type Hold, type LockRecord, lastOutcome, recordOutcome, removeHold } from '../record.js'
+import { asHolder, cancel, type Hold, type LockRecord, removeHold } from '../record.js'
 import type { RevokeAnswer, RevokeRequest } from '../revoke.js'
 import { offeredPromotion, settle, takePromotion } from '../settle.js'
 

@@ -1,17 +1,16 @@
+import { findOutcome, recordOutcome } from '../ending.js'
 import type { Promotion } from '../hold.js'
+import { newHold } from '../hold-stage.js'
 import type { RunAnswer, RunStep } from '../message-step.js'
 import { entrySet, runSet } from '../mode.js'
 import {
   asHolder,
   blockerOf,
-  findOutcome,
   type Hold,
   holdOf,
   type LockRecord,
-  newHold,
   nextToken,
   parkedAt,
-  recordOutcome,
   remainingMs,
   removeHold,
   rivalsOf,
