@@ -90,15 +90,19 @@ function changeRecord(record: EntryRecord, put: EntryPut, { now, revision }: Mom
   const { row } = record
   const { spec, config, maxRuns, over } = put
   if (over?.revision !== row.revision || over.from !== row.nominal) return undefined
-  const ended = maxRuns !== null && row.runs >= maxRuns
-  const state: EntryState =
-    row.state === 'active' || row.state === 'finished' ? (ended ? 'finished' : 'active') : row.state
+  const isOpen = row.state === 'active' || row.state === 'finished'
+  const state = isOpen ? openState({ maxRuns, runs: row.runs }) : row.state
   if (over.due !== null && (row.claim || state !== 'active')) return undefined
   const settled = drop(record, over.dropped, now)
   const nominal = Math.max(row.nominal, over.at)
   const rule = { spec, config, maxRuns, state, nominal, resumedAt: null, changedAt: now, revision }
   const changed: EntryRecord = { ...settled, row: { ...settled.row, ...rule } }
   return over.due === null ? changed : leftOver(changed, over.due, now)
+}
+
+/** Of an entry that nobody holds back: one that had its runs, in a pause maybe, has no more slots. */
+function openState({ maxRuns, runs }: Pick<EntryRow, 'maxRuns' | 'runs'>): EntryState {
+  return maxRuns !== null && runs >= maxRuns ? 'finished' : 'active'
 }
 
 /** A claim that nobody holds: the next beat takes it over at once. */
@@ -118,7 +122,7 @@ export function alterEntry(record: EntryRecord, to: Alteration, { now, revision 
     case 'enabled':
       if (row.state !== 'disabled' && row.state !== 'finished') return record
       return changed({
-        state: row.maxRuns !== null && row.runs >= row.maxRuns ? 'finished' : 'active',
+        state: openState(row),
         nominal: Math.max(row.nominal, now),
       })
     case 'disabled': {
@@ -133,7 +137,7 @@ export function alterEntry(record: EntryRecord, to: Alteration, { now, revision 
     case 'resumed':
       if (row.state !== 'paused') return record
       return changed({
-        state: 'active',
+        state: openState(row),
         pausedAt: null,
         pausedWhy: null,
         resumedAt: to.from === 'now' ? now : row.resumedAt,
@@ -241,9 +245,8 @@ function remember({ row, decisions, ...rest }: EntryRecord, decision: Decision):
   const { decision: name, nominal, slots } = decision
   const kept = [...decisions, decision].sort((a, b) => b.nominal - a.nominal)
   const runs = row.runs + (ACCEPTED.includes(name) ? 1 : 0)
-  const finished = row.state === 'active' && row.maxRuns !== null && runs >= row.maxRuns
   const counts = { ...row.counts, [name]: (row.counts[name] ?? 0) + slots }
-  const state = finished ? 'finished' : row.state
+  const state = row.state === 'active' ? openState({ maxRuns: row.maxRuns, runs }) : row.state
   return {
     ...rest,
     row: { ...row, runs, counts, state, last: { nominal, decision: name } },

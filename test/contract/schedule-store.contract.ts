@@ -629,6 +629,22 @@ function bounds(test: BenchTest): void {
     await change(store, { ...put(ENTRY, 'more'), maxRuns: 3 })
     assert.equal((await store.show(ENTRY))?.state, 'active')
   })
+
+  test('the end of a pause brings no further run to an entry that had its last one in the pause', async ({ store }) => {
+    await store.put([{ ...put(ENTRY), maxRuns: 1 }], 'add')
+    const row = await store.show(ENTRY)
+    assert.ok(row)
+    const answer = await store.reserve(slotAfter(row))
+    assert.ok(answer.outcome === 'reserved')
+    await store.alter(ENTRY, { to: 'paused', why: null })
+    await store.decide(decisionOn(answer.claim.nominal, answer.claim.term))
+    const paused = await store.show(ENTRY)
+    assert.deepEqual([paused?.state, paused?.runs], ['paused', 1])
+    const back = await store.alter(ENTRY, { to: 'resumed', from: 'now' })
+    assert.deepEqual([back?.state, back?.pausedAt], ['finished', null])
+    assert.ok(back)
+    assert.equal((await store.reserve(slotAfter(back))).outcome, 'changed')
+  })
 }
 
 const REPORT: BeatReport = {

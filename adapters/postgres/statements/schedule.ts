@@ -159,7 +159,8 @@ begin
     e.paused_at := n;
     e.paused_why := p_argument;
   elsif p_to = 'resumed' and e.state = 'paused' then
-    e.state := 'active';
+    -- One that had its runs in the pause has no more slots.
+    e.state := case when e.runs >= e.max_runs then 'finished' else 'active' end;
     e.paused_at := null;
     e.paused_why := null;
     e.resumed_at := case when p_argument = 'now' then n else e.resumed_at end;

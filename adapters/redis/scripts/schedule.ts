@@ -183,11 +183,13 @@ local function forget_removed()
   end
 end
 
+-- Of an entry that nobody holds back: one that had its runs, in a pause maybe, has no more slots.
+local open_state = have[2] and tonumber(have[3]) >= tonumber(have[2]) and 'finished' or 'active'
+
 local ACTS = {
   enabled = function()
     if state ~= 'disabled' and state ~= 'finished' then return end
-    local ended = have[2] and tonumber(have[3]) >= tonumber(have[2])
-    redis.call('HSET', key, 'state', ended and 'finished' or 'active', 'nominal', text(math.max(tonumber(have[4]), now)))
+    redis.call('HSET', key, 'state', open_state, 'nominal', text(math.max(tonumber(have[4]), now)))
     revise(name)
   end,
   disabled = function()
@@ -209,7 +211,7 @@ local ACTS = {
   end,
   resumed = function()
     if state ~= 'paused' then return end
-    redis.call('HSET', key, 'state', 'active')
+    redis.call('HSET', key, 'state', open_state)
     redis.call('HDEL', key, 'pausedAt', 'pausedWhy')
     if argument == 'now' then redis.call('HSET', key, 'resumedAt', text(now)) end
     revise(name)
