@@ -9,7 +9,7 @@ import { type CallTerms, type ReadTerms, readTerms, refuseLateSoftLimit, TERM_NA
 import { type Headers, readHeaders } from './header.js'
 import { boundArguments, keyOf, type Signature } from './key-argument.js'
 import { encodeMessage, type Message, type MessageLock } from './message.js'
-import { type CallOnce, type Guard, withCall } from './once.js'
+import { type CallOnce, type Guard, readCallOnce, withCall } from './once.js'
 import type { Router } from './route.js'
 
 /** How one call goes out. */
@@ -129,6 +129,7 @@ function messageLock(call: {
         `${call.where}: once needs a task with a lock; '${target.name}' is a plain Task, make it a QueueOnce.`,
       )
     }
+    if (call.once !== undefined) readCallOnce(call.once, `${call.where}: once`)
     const known = target.guard === null
     return { ...unguarded(target.name, id), known, overlap: call.once?.overlap ?? (known ? 'allow' : 'skip') }
   }

@@ -4,6 +4,7 @@ import { suggest } from '../lock/suggest.js'
 import type { CallOptions } from './call.js'
 import type { CallOnce } from './once.js'
 import type { Schedule } from './schedule.js'
+import { readTaskName } from './task-definition.js'
 
 /** When an entry runs, beside its schedule. */
 export interface EntryTiming {
@@ -86,7 +87,7 @@ export function readEntry(name: string, entry: unknown): Entry {
     if (!NAMES.includes(field)) throw new UsageError(`${where} has no field '${field}'${suggest(field, NAMES) || '.'}`)
   }
   const { task, schedule, args, kwargs, pauseOnFailure } = entry as Partial<Entry>
-  if (typeof task !== 'string') throw new UsageError(`${where}: task must be a task's name, got ${String(task)}.`)
+  readTaskName(task, `${where}: task`)
   if (schedule === undefined) throw new UsageError(`${where} has no schedule; give '5m', cron text or crontab({ … }).`)
   if (args !== undefined && !Array.isArray(args) && typeof args !== 'function')
     throw new UsageError(

@@ -98,18 +98,39 @@ export function readGuard(task: string, once: unknown): Guard {
   }
 }
 
+/** What a call says of its guard. */
+interface SaidOfGuard {
+  readonly overlap: Overlap | undefined
+  readonly timeoutMs: number | undefined
+  readonly keep: Keep | undefined
+  readonly maxParked: number | undefined
+}
+
+/** Judges it alone, since its task may be another process's. @throws UsageError that names the option, the value and the cure. */
+export function readCallOnce(call: CallOnce, where: string): SaidOfGuard {
+  const options = readObject(where, call, CALL_NAMES)
+  const overlap = readOverlap(where, options['overlap'])
+  if (overlap !== undefined) refuseForeign(where, options, overlap)
+  return {
+    overlap,
+    timeoutMs: readTimeout(where, options['timeout']),
+    keep: readKeep(where, options['keep']),
+    maxParked: readCount(where, { maxParked: options['maxParked'] }, MOST_PARKED),
+  }
+}
+
 /** The guard of one call: what the call says wins over the task's own. `overlap` is the caller's default. */
 export function withCall(guard: Guard, call: CallOnce | undefined, where: string): Guard {
   if (call === undefined) return guard
-  const options = readObject(where, call, CALL_NAMES)
-  const overlap = readOverlap(where, options['overlap']) ?? guard.overlap
-  refuseForeign(where, options, overlap)
+  const said = readCallOnce(call, where)
+  const overlap = said.overlap ?? guard.overlap
+  refuseForeign(where, { ...call }, overlap)
   return {
     ...guard,
-    timeoutMs: readTimeout(where, options['timeout']) ?? guard.timeoutMs,
+    timeoutMs: said.timeoutMs ?? guard.timeoutMs,
     overlap,
-    keep: readKeep(where, options['keep']) ?? guard.keep,
-    maxParked: readCount(where, { maxParked: options['maxParked'] }, MOST_PARKED) ?? guard.maxParked,
+    keep: said.keep ?? guard.keep,
+    maxParked: said.maxParked ?? guard.maxParked,
   }
 }
 

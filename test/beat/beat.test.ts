@@ -27,4 +27,26 @@ describe('startBeat', () => {
     )
     await app.close()
   })
+
+  const wrong: readonly [field: string, once: object, sentence: RegExp][] = [
+    ['overlap', { overlap: 'queu' }, /once\.overlap must be one of .*got "queu"; did you mean "queue"/],
+    ['timeout', { timeout: '0s' }, /once\.timeout.* at least 1 s/],
+    ['keep that belongs to another policy', { overlap: 'skip', keep: 'latest' }, /keep belongs to overlap 'defer'/],
+    ['unknown option', { timeot: '1h' }, /once has no option 'timeot'; did you mean "timeout"/],
+  ]
+  for (const [field, once, sentence] of wrong) {
+    it(`refuses the ${field} of an entry whose task is elsewhere: each of its slots would be an error`, () =>
+      refuses({ task: 'elsewhere', once }, sentence))
+  }
+
+  it('refuses a task that nothing can be named', () => refuses({ task: '' }, /task must be a task name .*got ""/))
 })
+
+async function refuses(entry: { task: string; once?: object }, sentence: RegExp): Promise<void> {
+  const beatSchedule = { rollup: { schedule: '1h', external: true, ...entry } } as const
+  const start = async () => startBeat({ app: new App('refusing', { broker: 'memory:', beatSchedule }), name: 'b1' })
+  await assert.rejects(start, (error: Error) => {
+    assert.match(error.message, /beat entry 'rollup'/)
+    return sentence.test(error.message)
+  })
+}

@@ -180,6 +180,7 @@ describe('schedule', function () {
         2,
         /overlap must be one of/,
       ],
+      [byName('add', 'x', '--task', 'elsewhere', '--schedule', '5m', '--overlap', 'queu'), 2, /did you mean "queue"/],
       [byName('change', 'refresh-7', '--jitter', '5m'), 2, /jitter/],
       [byName('change', 'refresh-7'), 2, /needs what to change/],
       [byName('remove', 'refresh-7'), 2, /comes from the app's code/],
