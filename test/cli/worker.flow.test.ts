@@ -12,6 +12,8 @@ describe('worker and beat', function () {
   let server: PostgresServer
   let folder: string
   const started: Command[] = []
+  /** Each test has an app of its own: what a killed worker had in its hands is delivered again, maybe minutes later. */
+  let app = 'shop-0'
   before(async () => {
     server = await startPostgres()
     folder = mkdtempSync(join(tmpdir(), 'beatlock-worker-'))
@@ -21,28 +23,30 @@ describe('worker and beat', function () {
       child.kill('SIGKILL')
       await ended
     }
-    await runCommand(['--broker', server.url, 'locks', 'clear', '*', '--parked', '--force', '--now', '--yes'])
+    app = `shop-${Number(app.split('-')[1]) + 1}`
   })
   after(async () => {
     rmSync(folder, { recursive: true })
     await server.remove()
   })
 
-  const start = (app: string, ...args: string[]): Command => {
-    const command = startCommand(['-A', fixture(app), '--broker', server.url, ...args])
+  const start = (module: string, ...args: string[]): Command => {
+    const env = { SHOP_APP: app }
+    const command = startCommand(['-A', fixture(module), '--broker', server.url, ...args], 'beatlock', { env })
     started.push(command)
     return command
   }
-  const call = (...args: string[]) => runCommand(['--app', 'shop', '--broker', server.url, 'call', ...args])
+  const ask = (...args: string[]) => runCommand(['--app', app, '--broker', server.url, ...args])
+  const call = (...args: string[]) => ask('call', ...args)
 
   it('tells at start what it serves and where, without the password', async () => {
     const { saw, output } = start('shop', 'worker', '-n', 'w1', '-c', '1', '-Q', 'reports,default', '-l', 'debug')
     await saw('tasks fails, feeds.refresh')
-    assert.match(output.stdout, /worker w1@\S+ of app shop: 1 prefork child, queues reports, default\n/)
+    assert.match(output.stdout, /worker w1@\S+ of app shop-\d+: 1 prefork child, queues reports, default\n/)
     assert.match(output.stdout, /broker postgres:\/\/127\.0\.0\.1:\d+\/\S+, locks postgres:\S+, barrier session\n/)
     assert.match(output.stdout, /INFO {2}beatlock \d+\.\d+\.\d+\S* on Node \d+\.\d+\.\d+, pid \d+\n/)
     assert.ok(!output.stdout.includes(server.connection.password))
-    assert.match(output.stdout, /DEBUG start: app shop of \S+shop\.js was read in [\d.]+ m?s\n/)
+    assert.match(output.stdout, /DEBUG start: app shop-\d+ of \S+shop\.js was read in [\d.]+ m?s\n/)
     const steps = [...output.stdout.matchAll(/DEBUG start (\S+: \w+(?: took)?)/g)].map(([, step]) => step)
     assert.deepEqual(
       steps,
@@ -79,7 +83,7 @@ describe('worker and beat', function () {
     const told = () => output.stdout.includes('stopping at once')
     await until(() => told() || (child.kill('SIGINT') && told()), { everyMs: 300, what: 'a cold stop' })
     assert.equal((await ended).code, 1)
-    const { stdout } = await runCommand(['--app', 'shop', '--broker', server.url, 'locks', 'list'])
+    const { stdout } = await ask('locks', 'list')
     assert.match(stdout, /feeds\.refresh feedId=2 +queued/)
   })
 
@@ -97,7 +101,6 @@ describe('worker and beat', function () {
     assert.match(called.stdout, /\{"tenant":"7"\}\n$/, called.stderr)
     const wrong = await call('headed', '--headers', '{"tenant": 7}')
     assert.deepEqual([wrong.code, wrong.stderr.includes('headers["tenant"] must be text')], [2, true], wrong.stderr)
-    const command = (...args: string[]) => runCommand(['--app', 'shop', '--broker', server.url, ...args])
     const entry = [
       'late',
       '--task',
@@ -107,9 +110,9 @@ describe('worker and beat', function () {
       '--headers',
       '{"trace": "4f2a"}',
     ]
-    assert.equal((await command('schedule', 'add', ...entry)).code, 0)
-    const { decision } = JSON.parse((await command('schedule', 'run', 'late', '--json')).stdout)
-    const result = await command('result', decision.id, '--wait', '30s')
+    assert.equal((await ask('schedule', 'add', ...entry)).code, 0)
+    const { decision } = JSON.parse((await ask('schedule', 'run', 'late', '--json')).stdout)
+    const result = await ask('result', decision.id, '--wait', '30s')
     assert.match(result.stdout, /\{"trace":"4f2a"\}/, result.stderr)
   })
 
@@ -157,7 +160,7 @@ describe('worker and beat', function () {
       await server.restart()
     }
     await saw(/INFO {2}the server answers after /)
-    await saw('beat of app shop: 1 entry')
+    await saw(/beat of app shop-\d+: 1 entry/)
     child.kill('SIGTERM')
     assert.equal((await ended).code, 0)
   })
