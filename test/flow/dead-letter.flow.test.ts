@@ -1,79 +1,37 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { rmSync, writeFileSync } from 'node:fs'
 import { type App, type Result, StoreUnavailable, TaskFailed } from '../../src/index.js'
 import type { DeadLetterStore } from '../../src/lock/dead-letter.js'
-import { type RunningWorker, startWorker } from '../../src/worker/worker.js'
-import type { BodyLine } from '../support/flow-app.js'
-import { setFlowEnv } from '../support/flow-env.js'
-import { startPostgres } from '../support/postgres-server.js'
-import { startRedis } from '../support/redis-server.js'
+import { type FlowApp, type FlowScene, PLACES, type Place, startScene } from '../support/flow-scene.js'
 import { until } from '../support/until.js'
 
-const MODULE = fileURLToPath(new URL('../support/flow-app.js', import.meta.url))
 const WAIT = { timeout: '30s' } as const
-
-interface Place {
-  readonly url: string
-  stop(): Promise<void>
-}
-
-const PLACES: Record<string, () => Promise<Place>> = {
-  memory: async () => ({ url: 'memory:', stop: async () => {} }),
-  redis: startRedis,
-  postgres: startPostgres,
-}
 
 for (const [name, startServer] of Object.entries(PLACES)) {
   describe(`dead letters from death to a second life, on ${name}`, function () {
     this.timeout(120_000)
     let server: Place
-    let folder: string
-    let restoreEnv: (() => void) | undefined
+    let scene: FlowScene
     let app: App
-    let worker: RunningWorker
-    let flow: typeof import('../support/flow-app.js')
+    let flow: FlowApp
 
     before(async () => {
       server = await startServer()
-      folder = mkdtempSync(join(tmpdir(), 'beatlock-dead-'))
-      const log = join(folder, 'bodies')
-      restoreEnv = setFlowEnv({ app: `dead-${name}`, broker: server.url, log })
-      writeFileSync(log, '')
-      flow = (await import(`${MODULE}?dead-${name}`)) as typeof flow
-      app = flow.app
-      app.configure()
-      worker = await startWorker({
-        app,
-        module: MODULE,
-        name: `w1@${name}`,
-        concurrency: 2,
-        pool: 'prefork',
-        queues: ['default'],
-        softTimeLimitMs: null,
-        timeLimitMs: null,
-      })
+      scene = await startScene({ place: server, app: `dead-${name}`, concurrency: 2 })
+      app = scene.app
+      flow = scene.flow
     })
 
     beforeEach(() => rmSync(mended(), { force: true }))
 
     after(async () => {
-      await worker?.stop('warm')
+      await scene?.stop()
       await server?.stop()
-      restoreEnv?.()
-      rmSync(folder, { recursive: true, force: true })
     })
 
-    const mended = (): string => join(folder, 'bodies.mended')
+    const mended = (): string => `${scene.log}.mended`
     const mend = (): void => writeFileSync(mended(), '')
-    const starts = (id: string): number =>
-      readFileSync(join(folder, 'bodies'), 'utf8')
-        .split('\n')
-        .filter((line) => line !== '')
-        .map((line) => JSON.parse(line) as BodyLine)
-        .filter((line) => line.id === id && line.event === 'start').length
+    const starts = (id: string): number => scene.bodies(id).filter(({ event }) => event === 'start').length
     const letterOf = (id: string) => app.deadLetters.show(id)
     const givenUp = async (n: number): Promise<Result<number>> => {
       const result = (await flow.crashUntilMended.delay({ n, tag: 'ü \u0000' })) as Result<number>

@@ -1,45 +1,21 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { App, type Result } from '../../src/index.js'
-import { type RunningWorker, startWorker } from '../../src/worker/worker.js'
-import { setFlowEnv } from '../support/flow-env.js'
+import { PLACES, type Place, startScene } from '../support/flow-scene.js'
 import { ranMs } from '../support/machine-time.js'
-import { startPostgres } from '../support/postgres-server.js'
-import { startRedis } from '../support/redis-server.js'
 import { until } from '../support/until.js'
 
-const MODULE = fileURLToPath(new URL('../support/flow-app.js', import.meta.url))
 /** So many in a row cannot all happen to look at the right moment: by looking alone, twice a second, they take 4 s. */
 const MANY = 16
 const MANY_TAKE_MS = 2_500
-
-interface Place {
-  readonly url: string
-  stop(): Promise<void>
-}
-
-const PLACES: Record<string, () => Promise<Place>> = {
-  memory: async () => ({ url: 'memory:', stop: async () => {} }),
-  redis: startRedis,
-  postgres: startPostgres,
-}
 
 for (const [name, startServer] of Object.entries(PLACES)) {
   describe(`notices, on ${name}`, function () {
     this.timeout(120_000)
     let server: Place
-    let folder: string
     before(async () => {
       server = await startServer()
-      folder = mkdtempSync(join(tmpdir(), 'beatlock-notice-'))
     })
-    after(async () => {
-      await server?.stop()
-      rmSync(folder, { recursive: true, force: true })
-    })
+    after(() => server?.stop())
 
     it('[P7] a run hears that it is to stop within a second, its lease of 15 s notwithstanding', () =>
       working('15s', 'heard', async ({ stopOne }) => {
@@ -104,47 +80,27 @@ for (const [name, startServer] of Object.entries(PLACES)) {
     }
 
     async function working(
-      lease: string,
+      lease: '15s' | '5s',
       notices: 'heard' | 'lost',
       body: (of: { stopOne(n: number): Promise<number> }) => Promise<void>,
     ): Promise<void> {
-      const file = join(folder, `bodies-${++apps}`)
-      const restoreEnv = setFlowEnv({ app: `notice-${apps}`, broker: server.url, log: file, lease })
-      writeFileSync(file, '')
-      const flow = (await import(`${MODULE}?notice-${name}-${apps}`)) as typeof import('../support/flow-app.js')
-      delete process.env['FLOW_LEASE']
-      if (notices === 'lost') await loseNotices(flow.app)
-      const worker = await startFlowWorker(flow.app)
+      const prepare = async (app: App) => notices === 'lost' && loseNotices(app)
+      const scene = await startScene({ place: server, app: `notice-${name}-${++apps}`, concurrency: 1, lease, prepare })
       const stopOne = async (n: number): Promise<number> => {
-        const { id, key } = await flow.slow.delay({ n, ms: 30_000 })
-        const log = (): string => readFileSync(file, 'utf8')
-        const line = (event: string) => (): boolean => log().includes(`"${id}","attempt":1,"event":"${event}"`)
-        await until(line('start'), { what: 'the body to start' })
-        await flow.app.locks.clear(key ?? '', { force: true })
+        const { id, key } = await scene.flow.slow.delay({ n, ms: 30_000 })
+        const ended = () => scene.bodies(id).some(({ event }) => event === 'end')
+        await scene.started(id)
+        await scene.app.locks.clear(key ?? '', { force: true })
         const clearedNs = process.hrtime.bigint()
-        await until(line('end'), { what: 'the body to end' })
+        await until(ended, { what: 'the body to end' })
         return ranMs(clearedNs)
       }
       try {
         await body({ stopOne })
       } finally {
-        await worker.stop('cold')
-        restoreEnv()
+        await scene.stop('cold')
       }
     }
-  })
-}
-
-function startFlowWorker(app: App): Promise<RunningWorker> {
-  const limits = { softTimeLimitMs: null, timeLimitMs: null }
-  return startWorker({
-    app,
-    module: MODULE,
-    name: 'w1',
-    concurrency: 1,
-    pool: 'prefork',
-    queues: ['default'],
-    ...limits,
   })
 }
 

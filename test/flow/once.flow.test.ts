@@ -1,41 +1,23 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { App, Rejected, type Revoked, type TaskFailed } from '../../src/index.js'
 import type { AppEvents } from '../../src/task-base/event.js'
-import { type RunningWorker, startWorker } from '../../src/worker/worker.js'
+import { startWorker } from '../../src/worker/worker.js'
 import { runCommand } from '../cli/command.js'
 import type { BodyLine } from '../support/flow-app.js'
-import { finishFile, setFlowEnv } from '../support/flow-env.js'
+import { type FlowApp, type FlowScene, PLACES, type Place, startScene } from '../support/flow-scene.js'
 import { ranMs } from '../support/machine-time.js'
-import { startPostgres } from '../support/postgres-server.js'
-import { startRedis } from '../support/redis-server.js'
 import { until } from '../support/until.js'
 
 const MODULE = fileURLToPath(new URL('../support/flow-app.js', import.meta.url))
-
-interface Place {
-  readonly url: string
-  stop(): Promise<void>
-}
-
-const PLACES: Record<string, () => Promise<Place>> = {
-  memory: async () => ({ url: 'memory:', stop: async () => {} }),
-  redis: startRedis,
-  postgres: startPostgres,
-}
 
 for (const [name, startServer] of Object.entries(PLACES)) {
   describe(`a guarded task from call to result, on ${name}`, function () {
     this.timeout(120_000)
     let server: Place
-    let folder: string
-    let restoreEnv: (() => void) | undefined
+    let scene: FlowScene
     let app: App
-    let worker: RunningWorker
-    let flow: typeof import('../support/flow-app.js')
+    let flow: FlowApp
     const attempts = new Map<string, number>()
     /** What a second process does: the memory store has none. */
     const onServers: (title: string, body: () => Promise<void>) => void = name === 'memory' ? () => {} : it
@@ -43,25 +25,9 @@ for (const [name, startServer] of Object.entries(PLACES)) {
 
     before(async () => {
       server = await startServer()
-      folder = mkdtempSync(join(tmpdir(), 'beatlock-flow-'))
-      const log = join(folder, 'bodies')
-      restoreEnv = setFlowEnv({ app: `flow-${name}`, broker: server.url, log })
-      writeFileSync(log, '')
-      // A module of its own for each broker: an app reads its options once.
-      const module = `${MODULE}?${name}`
-      flow = (await import(module)) as typeof flow
-      app = flow.app
-      app.configure()
-      worker = await startWorker({
-        app,
-        module: MODULE,
-        name: `w1@${name}`,
-        concurrency: 3,
-        pool: 'prefork',
-        queues: ['default'],
-        softTimeLimitMs: null,
-        timeLimitMs: null,
-      })
+      scene = await startScene({ place: server, app: `flow-${name}` })
+      app = scene.app
+      flow = scene.flow
       for (const each of ['run:started', 'run:ended', 'run:crashed', 'run:duplicate', 'run:retried'] as const) {
         app.on(each, (event) => events.push({ name: each, id: event.id }))
       }
@@ -69,24 +35,15 @@ for (const [name, startServer] of Object.entries(PLACES)) {
     })
 
     after(async () => {
-      await worker?.stop('warm')
+      await scene?.stop()
       await server?.stop()
-      restoreEnv?.()
-      rmSync(folder, { recursive: true, force: true })
     })
 
-    afterEach(async () => {
-      await until(async () => (await app.locks.list().next()).done, { what: 'no lock to be left' })
-    })
+    afterEach(() => scene.idle())
 
-    const bodies = (id: string): BodyLine[] =>
-      readFileSync(join(folder, 'bodies'), 'utf8')
-        .split('\n')
-        .filter((line) => line !== '')
-        .map((line) => JSON.parse(line) as BodyLine)
-        .filter((line) => line.id === id)
-    const finish = (id: string): void => writeFileSync(finishFile(join(folder, 'bodies'), id), '')
-    const started = (id: string): Promise<unknown> => until(() => bodies(id).length > 0, { what: `the body of ${id}` })
+    const bodies = (id: string): BodyLine[] => scene.bodies(id)
+    const finish = (id: string): void => scene.finish(id)
+    const started = (id: string): Promise<unknown> => scene.started(id)
 
     it('runs and gives its value back', async () => {
       const result = await flow.slow.delay({ n: 1 })
@@ -137,7 +94,7 @@ for (const [name, startServer] of Object.entries(PLACES)) {
       const second = await flow.slow.delay({ n: 2 })
       assert.equal(second.outcome, 'rejected')
       assert.equal(second.holder?.id, first.id)
-      assert.equal(second.holder?.worker, `w1@${name}`)
+      assert.equal(second.holder?.worker, 'w1')
       await assert.rejects(second.get(), Rejected)
       finish(first.id)
       await first.get({ timeout: '20s' })
@@ -301,13 +258,13 @@ for (const [name, startServer] of Object.entries(PLACES)) {
       odd.on('guard:differs', (each) => found.push(each))
       const settings = { module: MODULE, concurrency: 1, pool: 'prefork', queues: ['nobody'] } as const
       const limits = { softTimeLimitMs: null, timeLimitMs: null }
-      const second = await startWorker({ app: odd, name: `w2@${name}`, ...settings, ...limits })
+      const second = await startWorker({ app: odd, name: 'w2', ...settings, ...limits })
       try {
-        assert.deepEqual(found, [{ task: 'slow', workers: [`w1@${name}`, `w2@${name}`] }])
+        assert.deepEqual(found, [{ task: 'slow', workers: ['w1', 'w2'] }])
         const { store } = await app.connection()
         await until(async () => (await store.workers({ allApps: false })).length === 2, { what: 'both workers' })
         const { stderr } = await runCommand(['--app', app.name, '--broker', server.url, 'status'])
-        assert.match(stderr, /task slow is not guarded alike by w1@\S+, w2@\S+: calls by its name/)
+        assert.match(stderr, /task slow is not guarded alike by w1, w2: calls by its name/)
       } finally {
         await second.stop('warm')
         await (await app.connection()).store.define(app.guardDefinitions())

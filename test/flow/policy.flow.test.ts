@@ -1,80 +1,36 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { type App, ParkedFull, Rejected, type Result, Revoked } from '../../src/index.js'
-import { type RunningWorker, startWorker } from '../../src/worker/worker.js'
 import type { BodyLine } from '../support/flow-app.js'
-import { finishFile, setFlowEnv } from '../support/flow-env.js'
-import { startPostgres } from '../support/postgres-server.js'
-import { startRedis } from '../support/redis-server.js'
+import { type FlowApp, type FlowScene, PLACES, type Place, startScene } from '../support/flow-scene.js'
 import { until } from '../support/until.js'
 
-const MODULE = fileURLToPath(new URL('../support/flow-app.js', import.meta.url))
 const WAIT = { timeout: '30s' } as const
-
-interface Place {
-  readonly url: string
-  stop(): Promise<void>
-}
-
-const PLACES: Record<string, () => Promise<Place>> = {
-  memory: async () => ({ url: 'memory:', stop: async () => {} }),
-  redis: startRedis,
-  postgres: startPostgres,
-}
 
 for (const [name, startServer] of Object.entries(PLACES)) {
   describe(`policies, limits and modes from call to result, on ${name}`, function () {
     this.timeout(120_000)
     let server: Place
-    let folder: string
-    let restoreEnv: (() => void) | undefined
+    let scene: FlowScene
     let app: App
-    let worker: RunningWorker
-    let flow: typeof import('../support/flow-app.js')
+    let flow: FlowApp
 
     before(async () => {
       server = await startServer()
-      folder = mkdtempSync(join(tmpdir(), 'beatlock-policy-'))
-      const log = join(folder, 'bodies')
-      restoreEnv = setFlowEnv({ app: `policy-${name}`, broker: server.url, log })
-      writeFileSync(log, '')
-      flow = (await import(`${MODULE}?policy-${name}`)) as typeof flow
-      app = flow.app
-      app.configure()
-      worker = await startWorker({
-        app,
-        module: MODULE,
-        name: `w1@${name}`,
-        concurrency: 3,
-        pool: 'prefork',
-        queues: ['default'],
-        softTimeLimitMs: null,
-        timeLimitMs: null,
-      })
+      scene = await startScene({ place: server, app: `policy-${name}` })
+      app = scene.app
+      flow = scene.flow
     })
 
     after(async () => {
-      await worker?.stop('warm')
+      await scene?.stop()
       await server?.stop()
-      restoreEnv?.()
-      rmSync(folder, { recursive: true, force: true })
     })
 
-    afterEach(async () => {
-      await until(async () => (await app.locks.list().next()).done, { what: 'no lock to be left' })
-    })
+    afterEach(() => scene.idle())
 
-    const bodies = (id: string): BodyLine[] =>
-      readFileSync(join(folder, 'bodies'), 'utf8')
-        .split('\n')
-        .filter((line) => line !== '')
-        .map((line) => JSON.parse(line) as BodyLine)
-        .filter((line) => line.id === id)
-    const finish = (id: string): void => writeFileSync(finishFile(join(folder, 'bodies'), id), '')
-    const started = (id: string): Promise<unknown> => until(() => bodies(id).length > 0, { what: `the body of ${id}` })
+    const bodies = (id: string): BodyLine[] => scene.bodies(id)
+    const finish = (id: string): void => scene.finish(id)
+    const started = (id: string): Promise<unknown> => scene.started(id)
     const startOf = (id: string): bigint => BigInt(bodies(id)[0]?.ns ?? 0)
     const endOf = (id: string): bigint => BigInt(bodies(id)[1]?.ns ?? 0)
     const revokedAs = (result: Result<unknown>, code: string): Promise<void> =>

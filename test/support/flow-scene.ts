@@ -35,7 +35,7 @@ export interface SceneOptions {
   /** Default: 3. */
   readonly concurrency?: number
   /** Default: 5 s. */
-  readonly lease?: '15s'
+  readonly lease?: '15s' | '5s'
   /** Called before the worker starts. */
   readonly prepare?: (app: App) => unknown
   /** Path of the app's module. Default: the flow app. */
