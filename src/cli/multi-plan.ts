@@ -40,8 +40,7 @@ export function planWorkers(
   if (names.length === 0)
     throw new UsageError('multi needs the names of workers, and options after them: multi start w1 w2 -c 4.')
   const given = first < 0 ? [] : readGiven(words.slice(first), { options, names })
-  refuseShared(names, patterns)
-  return names.map((short) => {
+  const planned = names.map((short) => {
     const name = processName('w', short)
     const pidfile = placed(patterns.pidfile, name)
     const own = given.filter(({ whose }) => whose === undefined || whose === short)
@@ -51,6 +50,8 @@ export function planWorkers(
     const argv = [process.argv[1] ?? '', ...globalArgv(flags), 'worker', '-n', name, '--pidfile', pidfile, ...worker]
     return { name, pidfile, logfile: placed(patterns.logfile, name), argv }
   })
+  refuseShared(planned, { names, patterns })
+  return planned
 }
 
 /** The command as it may be shown: without the secrets of URLs. */
@@ -96,15 +97,28 @@ function unknownOption(word: string, flag: string, options: readonly Option[]): 
   )
 }
 
-function refuseShared(names: readonly string[], patterns: Patterns): void {
-  const twice = names.find((name, at) => names.indexOf(name) !== at)
-  if (twice !== undefined) throw new UsageError(`multi: '${twice}' is named twice.`)
-  for (const [option, pattern] of Object.entries(patterns)) {
-    if (names.length > 1 && !/%[nN]/.test(pattern))
-      throw new UsageError(
-        `multi: --${option} ${pattern} would be shared by ${names.length} workers; write %n into it.`,
-      )
+/** Two of one pidfile would be stopped twice, which is cold. */
+function refuseShared(
+  planned: readonly Planned[],
+  { names, patterns }: { readonly names: readonly string[]; readonly patterns: Patterns },
+): void {
+  const twice = repeated(planned.map(({ name }) => name))
+  if (twice !== undefined) throw new UsageError(`multi: '${names[twice]}' is named twice.`)
+  for (const option of ['pidfile', 'logfile'] as const) {
+    const paths = planned.map((each) => each[option])
+    const at = repeated(paths)
+    if (at === undefined) continue
+    const count = paths.filter((path) => path === paths[at]).length
+    throw new UsageError(
+      `multi: --${option} ${patterns[option]} would be shared by ${count} workers; write %n into it, or %N where their hosts differ.`,
+    )
   }
+}
+
+/** Where the first is that was there before. */
+function repeated(values: readonly string[]): number | undefined {
+  const at = values.findIndex((value, index) => values.indexOf(value) !== index)
+  return at < 0 ? undefined : at
 }
 
 /** `%n` the name before its @, `%N` the whole, `%h` this host, `%%` a percent sign. */
