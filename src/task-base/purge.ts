@@ -52,12 +52,16 @@ async function endPurged(
     return null
   }
   if (answer.outcome === 'finished') return key
-  tally.purged += 1
-  sweep.events.emit('call:ended', { id: messageId, key, outcome: 'purged' })
+  // Another purge may have ended it: asked for again the answer is the same, of an earlier instant.
+  const isOurs = answer.record.at === answer.now
+  if (isOurs) {
+    tally.purged += 1
+    sweep.events.emit('call:ended', { id: messageId, key, outcome: 'purged' })
+  }
   if (answer.promotion === null) return key
   promoted.add(answer.promotion.messageId)
   await publishPromotion(sweep, answer.promotion)
-  tally.promoted += 1
+  if (isOurs) tally.promoted += 1
   return key
 }
 

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { type App, QueueOnce, Revoked, Task } from '../../src/index.js'
 import { App as FreshApp } from '../../src/task-base/app.js'
+import type { Engine } from '../../src/task-base/engine.js'
+import type { Message } from '../../src/task-base/message.js'
 import { termsOf } from '../../src/task-base/publish-guard.js'
+import { purgeQueue } from '../../src/task-base/purge.js'
 import { runCommand } from '../cli/command.js'
 import { startPostgres } from '../support/postgres-server.js'
 import { startRedis } from '../support/redis-server.js'
@@ -126,6 +129,33 @@ for (const [name, startServer] of Object.entries(PLACES)) {
       assert.equal(await others.state(), 'PENDING')
       await until(async () => (await app.totals())['report']?.['purged'] !== undefined, { what: 'its count' })
     })
+
+    it('[P10] two purges at once count and tell of each message once', async () => {
+      const queue = 'twice'
+      const holder = await report.applyAsync([{ n: 31 }], { queue })
+      const parked = await report.applyAsync([{ n: 31 }], { queue, once: { overlap: 'defer' } })
+      const connection = await app.connection()
+      const { servers, store } = connection
+      const [slow, fast] = [tally(), tally()]
+      const told: string[] = []
+      const stop = app.on('call:ended', ({ id }) => told.push(id))
+      // The other purge comes between this one's look and its step.
+      const purge = async (of: string, ended: (message: Message) => Promise<boolean>) => {
+        const seen: Message[] = []
+        await servers.engine.purge(of, async (message) => seen.push(message) < 0)
+        await purgeQueue(connection, of, fast)
+        const at = await store.now()
+        await until(async () => (await store.now()) > at, { what: 'a later instant' })
+        for (const message of seen) await ended(message)
+      }
+      const engine: Engine = Object.assign(Object.create(servers.engine), { purge })
+      await purgeQueue({ ...connection, servers: { ...servers, engine } }, queue, slow)
+      stop()
+      assert.deepEqual([fast, slow], [{ purged: 1, running: 0, promoted: 1 }, tally()])
+      assert.deepEqual([told, await parked.state()], [[holder.id], 'PENDING'])
+    })
+
+    const tally = () => ({ purged: 0, running: 0, promoted: 0 })
 
     it('`purge` asks before, and refuses where it cannot', async () => {
       const call = await report.applyAsync([{ n: 21 }], { queue: 'asked' })
