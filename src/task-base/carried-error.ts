@@ -124,8 +124,8 @@ function isError(thrown: unknown): thrown is object {
 /** `class Declined extends Error {}` says `Error` of itself: its class says more. */
 function nameOf(thrown: object): string {
   const name = textOf(thrown, 'name') ?? 'Error'
-  const className = read(() => thrown.constructor.name)
-  const isPlain = className === undefined || className === '' || className === 'Object'
+  const className: unknown = read(() => thrown.constructor.name)
+  const isPlain = typeof className !== 'string' || className === '' || className === 'Object'
   return isPlain || !BUILT_IN.has(name) ? name : cut(className)
 }
 

@@ -81,7 +81,12 @@ export function retryDelayMs({ delayMs, backoff }: RetryPolicy, retries: number,
 
 /** Whether a task runs again by itself after this error. Pure. */
 export function retriesAfter({ autoretryFor, dontAutoretryFor }: RetryPolicy, thrown: unknown): boolean {
-  return autoretryFor.some((each) => fits(each, thrown)) && !dontAutoretryFor.some((each) => fits(each, thrown))
+  try {
+    return autoretryFor.some((each) => fits(each, thrown)) && !dontAutoretryFor.some((each) => fits(each, thrown))
+  } catch {
+    // A getter or proxy of the task's own: what it says instead must not stand for what was thrown.
+    return false
+  }
 }
 
 function fits(match: ErrorMatch, thrown: unknown): boolean {
@@ -94,7 +99,7 @@ function fits(match: ErrorMatch, thrown: unknown): boolean {
 function classNames(thrown: object): string[] {
   const names: string[] = []
   for (let each: unknown = Object.getPrototypeOf(thrown); each; each = Object.getPrototypeOf(each))
-    names.push((each as object).constructor.name)
+    names.push((each as object).constructor?.name)
   return names
 }
 
@@ -117,15 +122,25 @@ function readFlag(what: string, value: unknown): boolean | undefined {
 
 function readMatches(what: string, value: unknown): readonly ErrorMatch[] {
   if (value === undefined) return []
-  const isMatch = (each: unknown): boolean => typeof each === 'function' || (typeof each === 'string' && each !== '')
   if (Array.isArray(value) && value.every(isMatch)) return value as ErrorMatch[]
   throw new UsageError(
     `${what} must be an array of error classes, names or codes such as [FetchError, 'TimeoutError', 'ECONNRESET'], got ${shown(value)}.`,
   )
 }
 
+/** A class, which an arrow function is not: nothing is an instance of that, and to ask throws. */
+function isMatch(value: unknown): boolean {
+  if (typeof value !== 'function') return typeof value === 'string' && value !== ''
+  try {
+    return typeof ({} instanceof value) === 'boolean'
+  } catch {
+    return false
+  }
+}
+
 function shown(value: unknown): string {
   if (!Array.isArray(value)) return typeof value === 'function' ? `the class ${value.name} alone` : String(value)
-  const wrong = value.find((each) => typeof each !== 'function' && (typeof each !== 'string' || each === ''))
+  const wrong = value.find((each) => !isMatch(each))
+  if (typeof wrong === 'function') return 'a function that is no class among them'
   return `${JSON.stringify(wrong) ?? String(wrong)} among them`
 }

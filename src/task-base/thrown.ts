@@ -55,10 +55,13 @@ function nextDelayMs(policy: RetryPolicy, { retries }: Thrown): number {
 /** Node's own functions wrap the signal's reason in an AbortError. */
 function stemsFrom(error: unknown, reason: unknown): boolean {
   let each = error
-  for (let depth = 0; depth < DEEPEST_CAUSE; depth++) {
-    if (each === reason) return true
-    if (!(each instanceof Error)) return false
-    each = each.cause
+  try {
+    for (let depth = 0; depth < DEEPEST_CAUSE && each instanceof Error; depth++) {
+      if (each === reason) return true
+      each = each.cause
+    }
+  } catch {
+    // A getter of the task's own.
   }
   return false
 }

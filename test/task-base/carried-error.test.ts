@@ -29,6 +29,13 @@ describe('an error that travels', () => {
     assert.deepEqual(Object.keys(error), [], 'printing it lists no fields of ours')
   })
 
+  it('is told also where its class has no name that is text', () => {
+    class Odd extends Error {
+      static override readonly name = 5 as never
+    }
+    assert.deepEqual([carried(new Odd('odd')).name, carried(new Odd('odd')).message], ['Error', 'odd'])
+  })
+
   it('is of its class again where that is JavaScript’s or beatlock’s own', () => {
     assert.ok(carried(new TypeError('x')) instanceof TypeError)
     const soft = carried(new SoftTimeLimitExceeded(40))

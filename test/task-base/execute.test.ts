@@ -88,6 +88,9 @@ describe('a body', () => {
     }
     assert.deepEqual(await run(app, 'cleans.up', undefined, { signal }), { end: 'returned', result: '"saved"' })
     assert.deepEqual(whatWas(await run(app, 'fails', undefined, { signal })), ['threw', undefined, 'on its own'])
+    const loud = Object.defineProperty(new Error('its own'), 'cause', { get: () => assert.fail('of the getter') })
+    app.task('loud', {}, () => Promise.reject(loud))
+    assert.deepEqual(whatWas(await run(app, 'loud', undefined, { signal })), ['threw', undefined, 'its own'])
   })
 
   it('that throws what its task is tried again for is, as late as its rule says, unless it was told to stop', async () => {

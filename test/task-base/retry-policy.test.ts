@@ -88,6 +88,18 @@ describe('which errors are tried again', () => {
     assert.deepEqual([new Down(), new DownForGood(), new TypeError()].map(but), [true, false, false])
   })
 
+  it('none that cannot be looked at', () => {
+    const policy = again({ autoretryFor: ['Down', Down] })
+    const loud = Object.defineProperty(new Error('real'), 'code', {
+      get() {
+        throw new Error('of the getter')
+      },
+    })
+    const bare = Object.create(Object.create(null))
+    const closed = new Proxy({}, { getPrototypeOf: () => assert.fail('of the proxy') })
+    assert.deepEqual([loud, bare, closed].map(policy), [false, false, false])
+  })
+
   for (const [what, fields, says] of [
     [
       'a class alone',
@@ -95,6 +107,11 @@ describe('which errors are tried again', () => {
       /autoretryFor must be an array of .* got the class Error alone/,
     ],
     ['a number', { autoretryFor: ['X', 404 as never] }, /got 404 among them/],
+    [
+      'a function that is no class',
+      { autoretryFor: [((error: Error) => error.name) as never] },
+      /autoretryFor must be an array of .* got a function that is no class among them/,
+    ],
     ['an empty name', { dontAutoretryFor: [''] }, /dontAutoretryFor must be .* got "" among them/],
     ['a maximum alone', { retryBackoffMax: '5m' }, /retryBackoffMax belongs to retryBackoff; set retryBackoff: true/],
     ['jitter alone', { retryBackoff: false, retryJitter: true }, /retryJitter belongs to retryBackoff/],
