@@ -46,6 +46,8 @@ export class PreforkPool implements Pool {
   #tellServing: (serving: boolean) => void = () => {}
   #reported: string | undefined
   #reloading: Promise<void> = Promise.resolve()
+  /** Asked for and not begun. */
+  #nextReload: Promise<void> | undefined
 
   constructor(options: PreforkOptions) {
     this.#options = options
@@ -85,12 +87,11 @@ export class PreforkPool implements Pool {
     throw failure
   }
 
+  /** One that waits for its turn serves all who ask meanwhile: it loads what is there when it begins. */
   reload(): Promise<void> {
-    const done = this.#reloading.then(async () => {
-      for (const place of [...this.#places]) await place.renew()
-    })
-    this.#reloading = done.catch(() => undefined)
-    return done
+    this.#nextReload ??= this.#reloading.then(() => this.#renewAll())
+    this.#reloading = this.#nextReload.catch(() => undefined)
+    return this.#nextReload
   }
 
   onServing(listener: (serving: boolean) => void): void {
@@ -131,6 +132,11 @@ export class PreforkPool implements Pool {
       sleep(LAST_WORDS_MS, undefined, { ref: false }),
     ])
     this.#spill.remove()
+  }
+
+  async #renewAll(): Promise<void> {
+    this.#nextReload = undefined
+    for (const place of [...this.#places]) await place.renew()
   }
 
   #open(count: number): readonly Place[] {
