@@ -1,8 +1,9 @@
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, statSync } from 'node:fs'
 import { dirname, join, parse, resolve, sep } from 'node:path'
 
 /**
- * The files that a pattern names, sorted: `*` and `?` within a name, `{a,b}`, and `**` for any depth of folders. What
+ * The files that a pattern names, sorted: `*` and `?` within a name, `{a,b}`, and `**` for any depth of folders, links
+ * left out. What
  * begins with a dot, `node_modules` and declarations (`.d.ts`) are only found by their full name. A path without any of
  * these is answered as it is.
  */
@@ -37,8 +38,9 @@ function walk(at: string, [part = '', ...rest]: readonly string[]): string[] {
   return names.map((name) => join(at, name)).filter(isFile)
 }
 
+/** Without links: they may run in a circle. */
 function folders(at: string): string[] {
-  return readdirNames(at).filter((name) => !/^\.|^node_modules$/.test(name) && isFolder(join(at, name)))
+  return readdirNames(at).filter((name) => !/^\.|^node_modules$/.test(name) && lstatSync(join(at, name)).isDirectory())
 }
 
 function readdirNames(at: string): string[] {

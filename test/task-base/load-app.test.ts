@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { UsageError } from '../../src/index.js'
@@ -34,6 +34,12 @@ describe("loading an app's modules", () => {
       await assert.rejects(loading, says(/imports '\.\/t\*\/deep\/\[c\]\.js' match no file in \S+[^/]\.$/))
     })
   }
+
+  it('** follows no links, which may run in a circle', async () => {
+    for (const name of ['one', 'two']) symlinkSync(folder, join(folder, 'tasks', name))
+    assert.deepEqual(await load(['./tasks/**/c.js']), ['deep-c.js'])
+    for (const name of ['one', 'two']) rmSync(join(folder, 'tasks', name))
+  })
 
   it('loads a module once that two patterns name, and this app’s own not again', async () => {
     assert.deepEqual(await load(['./tasks/a.js', './tasks/a*.js', './app*.js']), ['a.js'])
