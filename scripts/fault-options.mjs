@@ -1,22 +1,25 @@
 import { parseArgs } from 'node:util'
 
-/** `--minutes N --seed S --backend redis|postgres`; ends the process with the usage of `command` for anything else. */
-export function faultOptions(command) {
+/**
+ * `--minutes N --seed S --backend redis|postgres`; ends the process with the usage of `command` for anything else.
+ * `length` is what says how much there is to do, and its default.
+ */
+export function faultOptions(command, length = { name: 'minutes', default: '5' }) {
   try {
     const { values } = parseArgs({
       options: {
-        minutes: { type: 'string', default: '5' },
+        [length.name]: { type: 'string', default: length.default },
         seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
         backend: { type: 'string', default: 'redis' },
       },
     })
-    const [minutes, seed] = [Number(values.minutes), Number(values.seed)]
-    if (minutes > 0 && Number.isSafeInteger(seed) && ['redis', 'postgres'].includes(values.backend)) {
-      return { minutes, seed, backend: values.backend }
+    const [amount, seed] = [Number(values[length.name]), Number(values.seed)]
+    if (amount > 0 && Number.isSafeInteger(seed) && ['redis', 'postgres'].includes(values.backend)) {
+      return { [length.name]: amount, seed, backend: values.backend }
     }
   } catch (error) {
     console.error(error.message)
   }
-  console.error(`Usage: ${command} -- [--minutes N] [--seed S] [--backend redis|postgres]`)
+  console.error(`Usage: ${command} -- [--${length.name} N] [--seed S] [--backend redis|postgres]`)
   process.exit(2)
 }

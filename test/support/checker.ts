@@ -14,6 +14,7 @@ export interface Ack {
 export interface Ending {
   readonly outcome: FinalOutcome
   readonly token: number | null
+  readonly code?: string | null
 }
 
 /** A process that a test stopped and woke, or killed (`toNs` null). */
