@@ -28,8 +28,7 @@ export async function putOver(
   { how, make, ruleOf, edition }: Replacing,
 ): Promise<PutOutcome> {
   for (let tries = 0; tries < TRIES; tries += 1) {
-    const at = await store.now()
-    const row = await store.show(name)
+    const [at, row] = await Promise.all([store.now(), store.show(name)])
     const put = make(row)
     if (!put) return 'missing'
     const over = row && overOf(row, put, { at, ruleOf })
@@ -45,8 +44,7 @@ export async function putOver(
  */
 export async function disableEntry(store: ScheduleStore, name: string, ruleOf: RuleOf): Promise<EntryRow | null> {
   for (let tries = 0; tries < TRIES; tries += 1) {
-    const at = await store.now()
-    const row = await store.show(name)
+    const [at, row] = await Promise.all([store.now(), store.show(name)])
     if (!row || row.state === 'disabled') return row
     const { due: _, ...over } = overOf(row, NO_MORE_RUNS, { at, ruleOf })
     const after = await store.alter(name, { to: 'disabled', over })
