@@ -7,7 +7,8 @@ import { UsageError } from '../lock/error.js'
  * @throws UsageError
  */
 export function readInstant(value: Date | string, what: string): number {
-  const readable = value instanceof Date || (typeof value === 'string' && hasOffset(value))
+  const readable =
+    value instanceof Date || (typeof value === 'string' && hasOffset(value) && isDate(value.slice(0, 10)))
   const at = readable ? new Date(value).getTime() : Number.NaN
   if (Number.isFinite(at)) return at
   throw new UsageError(
@@ -18,4 +19,10 @@ export function readInstant(value: Date | string, what: string): number {
 
 function hasOffset(text: string): boolean {
   return /^\d{4}-\d{2}-\d{2}T.*(?:Z|[+-]\d{2}:\d{2})$/.test(text)
+}
+
+/** JavaScript takes 30 February for 2 March. */
+function isDate(day: string): boolean {
+  const at = Date.parse(`${day}T00:00:00Z`)
+  return Number.isFinite(at) && new Date(at).toISOString().startsWith(day)
 }

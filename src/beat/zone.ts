@@ -45,7 +45,7 @@ export function localTime(at: number, zone: string): string {
  */
 export function checkZone(zone: string, what: string): string {
   if (isZone(zone)) return zone
-  const guess = suggest(zone, Intl.supportedValuesOf('timeZone'))
+  const guess = suggest(String(zone), Intl.supportedValuesOf('timeZone'))
   throw new UsageError(
     `Expected \`${what}\` to be a time zone such as 'Europe/Berlin' or 'UTC', got \`${zone}\`${guess || '.'}`,
   )
@@ -56,7 +56,7 @@ const knownZones = new Set(['UTC'])
 
 function isZone(zone: string): boolean {
   if (knownZones.has(zone)) return true
-  if (!/^[A-Za-z]/.test(zone)) return false
+  if (typeof zone !== 'string' || !/^[A-Za-z]/.test(zone)) return false
   try {
     new Intl.DateTimeFormat('en', { timeZone: zone })
     knownZones.add(zone)

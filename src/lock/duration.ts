@@ -59,9 +59,10 @@ function fromSeconds(seconds: number, what: string): number {
 }
 
 function fromText(text: string, what: string): number {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text)
+  // A list of one text would pass for that text.
+  const match = typeof text === 'string' ? /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text) : null
   if (match) return Math.round(Number(match[1]) * unitMs(match[2]))
-  throw wrong(what, `a duration such as '30s' (units: ms, s, m, h, d)${cureFor(text)}`, text)
+  throw wrong(what, `a duration such as '30s' (units: ms, s, m, h, d)${cureFor(String(text))}`, text)
 }
 
 function cureFor(text: string): string {

@@ -86,16 +86,34 @@ export function readEntry(name: string, entry: unknown): Entry {
   for (const field of Object.keys(entry)) {
     if (!NAMES.includes(field)) throw new UsageError(`${where} has no field '${field}'${suggest(field, NAMES) || '.'}`)
   }
-  const { task, schedule, args, kwargs, pauseOnFailure } = entry as Partial<Entry>
+  const { task, schedule, args, kwargs, options, pauseOnFailure } = entry as Partial<Entry>
   readTaskName(task, `${where}: task`)
   if (schedule === undefined) throw new UsageError(`${where} has no schedule; give '5m', cron text or crontab({ … }).`)
   if (args !== undefined && !Array.isArray(args) && typeof args !== 'function')
     throw new UsageError(
       `${where}: args must be an array, or a function that returns one, got ${JSON.stringify(args)}.`,
     )
+  if (kwargs !== undefined && typeof kwargs !== 'function' && !isObject(kwargs))
+    throw new UsageError(
+      `${where}: kwargs must be an object such as { feedId: 7 }, or a function that returns one, got ${JSON.stringify(kwargs)}.`,
+    )
+  if (options !== undefined) refuseOptions(where, options)
   if (pauseOnFailure !== undefined && typeof pauseOnFailure !== 'boolean')
     throw new UsageError(`${where}: pauseOnFailure must be true or false, got ${JSON.stringify(pauseOnFailure)}.`)
   if (args !== undefined && kwargs !== undefined)
     throw new UsageError(`${where} has both args and kwargs; keep one of them.`)
   return entry as Entry
+}
+
+function refuseOptions(where: string, options: unknown): void {
+  if (!isObject(options))
+    throw new UsageError(
+      `${where}: options must be an object such as { queue: 'reports' }, got ${JSON.stringify(options)}.`,
+    )
+  if ('id' in options) throw new UsageError(`${where}: options has an id, but each slot has its own: leave it out.`)
+  if ('once' in options) throw new UsageError(`${where}: options has once, which is a field of the entry itself.`)
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -12,7 +12,10 @@ describe('clocked()', () => {
     }
   })
 
-  it('refuses what is no instant on every host alike', () => {
+  it('refuses what is no instant on every host alike, and a day that its month does not have', () => {
+    assert.doesNotThrow(() => clocked('2028-02-29T23:30:00-05:00'))
+    for (const at of ['2027-02-30T00:00:00Z', '2027-04-31T00:00:00+01:00', '2027-02-29T00:00:00Z'])
+      assert.throws(() => clocked(at), UsageError, at)
     for (const at of ['2027-01-01', '2027-01-01T00:00:00', 'noon', 5, new Date(Number.NaN), undefined]) {
       assert.throws(() => clocked(at as string), UsageError, String(at))
     }

@@ -6,14 +6,16 @@ describe('a time zone', () => {
   it('is known by its IANA name, else refused with a guess', () => {
     assert.equal(checkZone('Europe/Berlin', 'timezone'), 'Europe/Berlin')
     assert.equal(checkZone('UTC', 'timezone'), 'UTC')
-    const cases: [string, RegExp][] = [
+    const cases: [unknown, RegExp][] = [
+      [5, /to be a time zone such as .*got `5`/],
+      [null, /got `null`/],
       ['Europe/Berln', /Expected `timezone` .*got `Europe\/Berln`; did you mean "Europe\/Berlin"\?$/],
       ['+01:00', /to be a time zone such as/],
       ['', /got ``\.$/],
     ]
     for (const [zone, message] of cases) {
       assert.throws(
-        () => checkZone(zone, 'timezone'),
+        () => checkZone(zone as string, 'timezone'),
         (error: unknown) => error instanceof UsageError && message.test(error.message),
       )
     }

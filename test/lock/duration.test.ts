@@ -29,6 +29,12 @@ describe('a duration', () => {
     for (const text of ['', ' ', '5x', '5M!', 'abc', '-5s', '1h30m', 'Infinitys', '1e3s', '.5s']) {
       assert.throws(() => parseDuration(text, 'lease'), usage(/Expected `lease` to be a duration such as '30s'/), text)
     }
+    for (const other of [undefined, null, {}, [], ['5m'], true, Symbol('5m')]) {
+      assert.throws(
+        () => parseDuration(other as never, 'lease'),
+        usage(/Expected `lease` to be a duration such as '30s'/),
+      )
+    }
     for (const number of [Number.NaN, Number.POSITIVE_INFINITY, -1]) {
       assert.throws(() => parseDuration(number, 'lease'), usage(/Expected `lease`.*\(number\)/))
     }

@@ -41,6 +41,19 @@ const REFUSED: readonly [string, (app: App) => unknown, RegExp][] = [
     () => new App('x', { beatSchedule: { a: { task: 't', schedul: '5m' } as never } }),
     /'schedul'; did you mean .schedule/,
   ],
+  ...(
+    [
+      [{ kwargs: 5 }, /kwargs must be an object .*got 5/],
+      [{ kwargs: [7] }, /kwargs must be an object .*got \[7\]/],
+      [{ options: 'reports' }, /options must be an object .*got "reports"/],
+      [{ options: { id: 'mine' } }, /options has an id, but each slot has its own/],
+      [{ options: { once: { overlap: 'skip' } } }, /options has once, which is a field of the entry/],
+    ] as const
+  ).map(([fields, sentence]): (typeof REFUSED)[number] => [
+    `an entry with ${JSON.stringify(fields)}`,
+    () => new App('x', { beatSchedule: { a: { task: 't', schedule: '5m', ...fields } as never } }),
+    sentence,
+  ]),
   [
     'two tasks of one name',
     (app) => [app.register(Refresh), app.register(Refresh)],
