@@ -1,4 +1,5 @@
 import { UsageError } from '../lock/error.js'
+import { shortened } from '../lock/printable.js'
 import { suggest } from '../lock/suggest.js'
 import { readQueue } from './call-term.js'
 
@@ -84,7 +85,9 @@ export interface WorkerStats {
   readonly counters: Readonly<Record<string, Readonly<Record<string, number>>>>
 }
 
-/** @throws UsageError for what no worker could do. */
+const SHOWN = 60
+
+/** Also of another version, which may know more. @throws UsageError for what no worker could do. */
 export function readCommand(command: WorkerCommand): WorkerCommand {
   switch (command.do) {
     case 'inspect':
@@ -99,6 +102,8 @@ export function readCommand(command: WorkerCommand): WorkerCommand {
       return { do: 'logLevel', level: readOne('logLevel', command.level, LOG_LEVELS) }
     case 'shutdown':
       return { do: 'shutdown' }
+    default:
+      throw new UsageError(`the command ${shortened(JSON.stringify(command) ?? '', SHOWN)} is not known here.`)
   }
 }
 

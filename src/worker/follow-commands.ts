@@ -11,6 +11,9 @@ export interface Obeyed {
   readonly after?: () => void
 }
 
+/** `inTime`: whether its asker still waits. */
+export type Obey = (body: CommandBody, inTime: () => boolean) => Promise<Obeyed>
+
 /** Below the askers' patience: a worker that no notice reaches is still heard. */
 const LOOK_EVERY_MS = 4_000
 /** A command that is over may be found once more by a look that was on its way. */
@@ -30,7 +33,7 @@ export function followCommands(of: {
   readonly worker: string
   /** When this worker came, by the store's clock: what its name was asked before is not for it. */
   readonly since: number
-  readonly obey: (body: CommandBody) => Promise<Obeyed>
+  readonly obey: Obey
   readonly trouble: (error: Error) => void
 }): LookOut {
   const { store, worker, since, obey, trouble } = of
@@ -41,7 +44,8 @@ export function followCommands(of: {
     if (before) return before.answer === undefined ? undefined : answered(id, before.answer)
     const mine: Known = { forgetAt: performance.now() + remainingMs + REMEMBERED_MS, answer: undefined }
     known.set(id, mine)
-    const { answer, after } = await done(body, obey)
+    const endsAt = performance.now() + remainingMs
+    const { answer, after } = await done(body, (command) => obey(command, () => performance.now() < endsAt))
     mine.answer = answer
     try {
       await answered(id, answer)

@@ -1,9 +1,9 @@
 import type { Emitter } from '../lock/emit.js'
 import { UsageError } from '../lock/error.js'
 import type { AppEvents } from '../task-base/event.js'
-import { type CommandBody, type LogLevel, readCommand, type WorkerCommand } from '../task-base/worker-command.js'
+import { type LogLevel, readCommand, type WorkerCommand } from '../task-base/worker-command.js'
 import type { Capacity } from './capacity.js'
-import type { Obeyed } from './follow-commands.js'
+import type { Obey, Obeyed } from './follow-commands.js'
 import { type Inspected, inspect } from './inspect.js'
 
 /** What only the process around a worker can do. */
@@ -25,19 +25,23 @@ export interface ObeyOptions {
 
 type Change = Exclude<WorkerCommand, { do: 'inspect' }>
 
-/** Does what a worker is told: questions at once, changes one after another and never while it stops. */
-export function obeyOrders(options: ObeyOptions): (body: CommandBody) => Promise<Obeyed> {
+/**
+ * Does what a worker is told: questions at once, changes one after another, never while it stops, and none whose asker
+ * gave up before its turn: whoever asks again would have it twice.
+ */
+export function obeyOrders(options: ObeyOptions): Obey {
   const { inspected, worker, events, stopping } = options
   let last: Promise<unknown> = Promise.resolve()
-  const change = async (command: Change): Promise<Obeyed> => {
+  const change = async (command: Change, inTime: () => boolean): Promise<Obeyed> => {
     if (stopping()) throw new UsageError('it is stopping')
+    if (!inTime()) throw new UsageError('other changes took until nobody waited for this one any more')
     return changeWorker(options, command)
   }
-  return async ({ from, command: given }) => {
+  return async ({ from, command: given }, inTime) => {
     const command = readCommand(given)
     if (command.do === 'inspect') return { ok: await inspect(inspected, command.what) }
     events.emit('worker:told', { worker, command: command.do, from })
-    const changed = last.then(() => change(command))
+    const changed = last.then(() => change(command, inTime))
     last = changed.catch(() => undefined)
     return changed
   }
