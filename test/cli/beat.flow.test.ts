@@ -13,6 +13,8 @@ describe('beat', function () {
   let server: RedisServer
   let folder: string
   const started: Command[] = []
+  /** Each test has an app of its own: a killed beat leads for some seconds more. */
+  let app = 'shop-0'
   before(async () => {
     server = await startRedis()
     folder = mkdtempSync(join(tmpdir(), 'beatlock-beat-'))
@@ -22,19 +24,24 @@ describe('beat', function () {
       child.kill('SIGKILL')
       await ended
     }
+    app = `shop-${Number(app.split('-')[1]) + 1}`
   })
   after(async () => {
     rmSync(folder, { recursive: true })
     await server.stop()
   })
 
-  const start = (...args: string[]): Command => {
-    const command = startCommand(['-A', fixture('timetable'), '--broker', server.url, 'beat', ...args])
+  const startOf = (module: string, ...args: string[]): Command => {
+    const command = startCommand(['-A', fixture(module), '--broker', server.url, 'beat', ...args], 'beatlock', {
+      env: { SHOP_APP: app },
+    })
     started.push(command)
     return command
   }
+  const start = (...args: string[]): Command => startOf('timetable', ...args)
+  const ask = (...args: string[]) => runCommand(['--app', app, '--broker', server.url, ...args])
   const statusOf = async () => {
-    const { stdout } = await runCommand(['--app', 'shop', '--broker', server.url, 'status', '--json'])
+    const { stdout } = await ask('status', '--json')
     return JSON.parse(stdout) as { kind: string; pid: number; leader: boolean; entries: number; nextAt: string }[]
   }
 
@@ -54,22 +61,17 @@ describe('beat', function () {
   })
 
   it('[P14] of an old version that starts again while a deploy rolls out says so, and its entries come back by a roll-back', async () => {
-    const of = (version: string): Command => {
-      const command = startCommand(['-A', fixture(version), '--broker', server.url, 'beat'])
-      started.push(command)
-      return command
-    }
-    const app = new App('shop', { broker: server.url })
-    const scheduleOf = async () => (await timetable(app).show('refresh-7'))?.schedule
+    const asking = new App(app, { broker: server.url })
+    const scheduleOf = async () => (await timetable(asking).show('refresh-7'))?.schedule
     const becomes = (schedule: string) =>
       until(async () => (await scheduleOf()) === schedule, { timeoutMs: 20_000, everyMs: 50, what: schedule })
-    const old = of('timetable')
+    const old = startOf('timetable')
     await becomes('1s')
-    const next = of('timetable-next')
+    const next = startOf('timetable-next')
     await becomes('2s')
     old.child.kill('SIGKILL')
     await old.ended
-    const again = of('timetable')
+    const again = startOf('timetable')
     await again.saw(/another version of this beat's code was started later/)
     assert.equal(await scheduleOf(), '2s')
     next.child.kill('SIGTERM')
@@ -78,7 +80,7 @@ describe('beat', function () {
     await becomes('1s')
     again.child.kill('SIGTERM')
     assert.equal((await again.ended).code, 0)
-    await app.close()
+    await asking.close()
   })
 
   it('answers /healthz while it works, and says why not when it does not reach its store, or only its broker', async () => {
@@ -89,20 +91,20 @@ describe('beat', function () {
     const beat = start('--healthz', '0')
     const byFile = start('--healthz', '0', '--store', `file:${join(folder, 'healthz')}`)
     const ports = [await port(beat), await port(byFile)]
-    const ask = (at: string | undefined) => fetch(`http://127.0.0.1:${at}/healthz`)
+    const healthOf = (at: string | undefined) => fetch(`http://127.0.0.1:${at}/healthz`)
     const status = (code: number) =>
-      until(async () => (await Promise.all(ports.map(ask))).every((answer) => answer.status === code), {
+      until(async () => (await Promise.all(ports.map(healthOf))).every((answer) => answer.status === code), {
         everyMs: 200,
         what: `${code}`,
       })
     await status(200)
-    const well = (await (await ask(ports[0])).json()) as BeatHealth
+    const well = (await (await healthOf(ports[0])).json()) as BeatHealth
     assert.deepEqual([well.ok, well.why, well.leader, well.entries], [true, null, true, 1])
     assert.equal((await fetch(`http://127.0.0.1:${ports[0]}/other`)).status, 404)
     process.kill(server.pid, 'SIGSTOP')
     try {
       await status(503)
-      const why = await Promise.all(ports.map(async (at) => ((await (await ask(at)).json()) as BeatHealth).why))
+      const why = await Promise.all(ports.map(async (at) => ((await (await healthOf(at)).json()) as BeatHealth).why))
       const silent = 'has not answered for \\d+ s'
       assert.match(why[0] ?? '', new RegExp(`^(the store of the timetable|redis://127\\.0\\.0\\.1:\\S+) ${silent}`))
       assert.match(why[1] ?? '', new RegExp(`^redis://127\\.0\\.0\\.1:\\S+ ${silent}`))
@@ -124,8 +126,7 @@ describe('beat', function () {
     const second = await start('--store', store).ended
     assert.equal(second.code, 2)
     assert.match(second.stderr, new RegExp(`in use by process ${first.child.pid}: stop it first`))
-    const schedule = (...args: string[]) =>
-      runCommand(['--app', 'shop', '--broker', server.url, 'schedule', ...args, '--store', store])
+    const schedule = (...args: string[]) => ask('schedule', ...args, '--store', store)
     assert.match((await schedule('history', 'refresh-7')).stdout, /published|skipped/)
     const refused = await schedule('disable', 'refresh-7')
     assert.equal(refused.code, 2)
@@ -136,7 +137,7 @@ describe('beat', function () {
     const { stdout, code } = await schedule('show', 'refresh-7')
     assert.equal(code, 0)
     assert.match(stdout, /slots +\d+ (published|skipped)/)
-    assert.ok((await schedule('list')).stderr.includes(`timetable of app shop on ${store}\n`), 'the file is named')
+    assert.ok((await schedule('list')).stderr.includes(`timetable of app ${app} on ${store}\n`), 'the file is named')
   })
 
   it('refuses a store and an address that it cannot have, with a sentence', async () => {
