@@ -14,6 +14,8 @@ import { guardedPublish } from './publish.js'
 import { redisPair } from './redis-pair.js'
 import { renewThousand } from './renew.js'
 import { timetables } from './timetable.js'
+import { guardTrips } from './trips.js'
+import { workerSpeed } from './worker-speed.js'
 
 const redis = await startRedis()
 const postgres = await startPostgres()
@@ -41,6 +43,8 @@ const LINES: Readonly<Record<string, () => Promise<Line | Line[]>>> = {
   publish: () => guardedPublish(redis),
   renew: () => onBoth(renewThousand),
   hop: preforkHop,
+  worker: () => workerSpeed(redis),
+  trips: () => guardTrips(redis),
   freed: async () => [await freedAfterKill(redis, 'Redis'), await freedAfterKill(postgres, 'Postgres')],
   list: () => onBoth(listAll),
   beat: () => timetables(redis, postgres),
