@@ -109,7 +109,8 @@ function retryText(run: AppEvents['run:retried']): string {
 }
 
 function crashText(run: AppEvents['run:crashed']): string {
-  return `the process of ${name(run)} died (${run.detail}): queued for its redelivery after ${formatDuration(run.ms)}`
+  const then = run.again ? 'queued for its redelivery' : 'it is not started again, told'
+  return `the process of ${name(run)} died (${run.detail}): ${then} after ${formatDuration(run.ms)}`
 }
 
 function putBackText(run: AppEvents['run:putBack']): string {

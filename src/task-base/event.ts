@@ -56,8 +56,14 @@ export interface AppEvents {
     readonly countdownMs: number
     readonly error: string | null
   }
-  /** The body's process died; the key is `queued` for its own redelivery `ms` after the exit was seen. */
-  readonly 'run:crashed': EventSubject & { readonly worker: string; readonly detail: string; readonly ms: number }
+  /** The body's process died; that is written down `ms` after the exit was seen. */
+  readonly 'run:crashed': EventSubject & {
+    readonly worker: string
+    readonly detail: string
+    /** The key is `queued` for its own redelivery; false: it is not started again. */
+    readonly again: boolean
+    readonly ms: number
+  }
   /** A run got its key, but its body never began: put back, and its start counts for nothing. `why`: no child process
    * came in time, or its worker stops, or its lock was lost or cleared. */
   readonly 'run:unstarted': EventSubject & { readonly worker: string; readonly why: UnstartedReason }

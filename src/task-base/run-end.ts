@@ -47,7 +47,7 @@ async function fallBack(run: Run, granted: Granted, end: BodyEnd): Promise<Verdi
   const [reason, delayMs] = returnOf(end)
   const step = requeueStep(run, { token: granted.token, reason, delayMs })
   const answer: RequeueAnswer = await insist(ports, () => ports.store.advance(step))
-  tellFallBack(run, granted, end)
+  tellFallBack(run, granted, { end, again: answer.outcome === 'queued' })
   switch (answer.outcome) {
     case 'queued':
       return { verdict: 'putBack', delayMs }
@@ -75,7 +75,7 @@ function requeueStep(run: Run, of: Pick<RequeueStep, 'token' | 'reason' | 'delay
   return { ...run.ref, ...of, to: 'queued', maxDeliveries, publishLeaseMs: PUBLISH_LEASE_MS, resultMs }
 }
 
-function tellFallBack(run: Run, granted: Granted, end: BodyEnd): void {
+function tellFallBack(run: Run, granted: Granted, { end, again }: { end: BodyEnd; again: boolean }): void {
   const about = { ...subject(run.message), worker: run.ports.worker }
   if (end.end === 'retry') {
     run.ports.events.emit('run:retried', {
@@ -92,7 +92,7 @@ function tellFallBack(run: Run, granted: Granted, end: BodyEnd): void {
     return
   }
   const ms = Number(process.hrtime.bigint() - end.exitSeenNs) / 1e6
-  run.ports.events.emit('run:crashed', { ...about, detail: end.detail, ms })
+  run.ports.events.emit('run:crashed', { ...about, detail: end.detail, again, ms })
 }
 
 type FinalEnd = Exclude<BodyEnd, { end: 'unstarted' }>

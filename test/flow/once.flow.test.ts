@@ -135,10 +135,15 @@ for (const [name, startServer] of Object.entries(PLACES)) {
       assert.ok((second?.token ?? 0) > (first?.token ?? 0))
     })
 
-    it('gives a message up that kills its process each time', async () => {
+    it('gives a message up that kills its process each time, and tells each time whether it runs again', async () => {
+      const told: boolean[] = []
+      const stop = app.on('run:crashed', ({ again }) => told.push(again))
       const result = await flow.crashAlways.delay({ n: 5 })
       await assert.rejects(result.get({ timeout: '30s' }), (error: TaskFailed) => error.code === 'MAX_DELIVERIES')
-      assert.equal(bodies(result.id).length, 3)
+      // The outcome may be heard of before the worker has its own answer.
+      await until(() => told.length === 3, { what: 'the last crash to be told' })
+      stop()
+      assert.deepEqual([bodies(result.id).length, told], [3, [true, true, false]])
     })
 
     it('[P12] keeps the key through retries and their countdowns', async () => {
