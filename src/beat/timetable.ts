@@ -48,7 +48,7 @@ export function refuseUnknownTask(app: App, name: string, entry: Entry): void {
   const guess = suggest(entry.task, [...app.tasks.keys()])
   throw new UsageError(
     `beat entry '${name}' calls the task '${entry.task}', which app '${app.name}' does not have${guess || '.'} ` +
-      'Import its module, or mark the entry external: true.',
+      'Import its module, or mark the entry external: true (--external).',
   )
 }
 

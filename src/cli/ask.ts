@@ -107,7 +107,7 @@ export async function tellAnswers(
     say(`${printable(worker)} could not: ${printable(error ?? '')}.`)
   const silent = told.filter(({ outcome }) => outcome === 'silent').map(({ worker }) => printable(worker))
   const maybe = asked === 'change' ? ' (it may have obeyed all the same)' : ''
-  if (silent.length > 0) say(`no answer from ${silent.join(', ')}${maybe}.`)
+  if (silent.length > 0) say(`no answer from ${silent.join(', ')}${maybe}; beatlock status shows who lives.`)
   if (told.length === 0) say('no worker lives; start one with beatlock -A ./app.js worker.')
   if (silent.length === told.length) return EXIT.unreachable
   return answered.length === told.length ? EXIT.done : EXIT.failed

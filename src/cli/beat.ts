@@ -25,9 +25,9 @@ export function addBeatCommand(parent: Command): void {
 
 const HELP = `
 Entries come from the app's code (beatSchedule, addPeriodicTask) and from \`beatlock schedule add\`. The code's are brought
-into the store at the start; those that the code no longer has are removed. While a deploy rolls out the entries of the
-version that was seen first last count, and a beat of an older one that starts again changes none. One beat leads, the others wait to take
-over within seconds; \`beatlock status\` shows them.`
+into the store at the start; those that the code no longer has are removed. While a deploy rolls out, the entries
+of the version that came last count, and a beat of an older one that starts again changes none. One beat leads, the
+others wait to take over within seconds; \`beatlock status\` shows them.`
 
 export interface BeatFlags extends GlobalFlags {
   readonly maxInterval?: string

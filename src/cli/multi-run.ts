@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
-import { closeSync, openSync, readSync, statSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { lives } from '../lock/born.js'
 import { formatDuration } from '../lock/duration.js'
@@ -34,7 +35,7 @@ const LAST_WORDS = 4_096
 export async function startOne(worker: Planned, { readyMs }: Patience): Promise<Done> {
   const before = readPidfile(worker.pidfile)
   if (before.state === 'running') return { outcome: 'runs', pid: before.pid }
-  const log = openLogfile(worker.logfile)
+  const log = openFiles(worker)
   const from = statSync(worker.logfile).size
   const child = spawn(process.execPath, [...process.execArgv, ...worker.argv], {
     detached: true,
@@ -84,17 +85,27 @@ export async function stopOne({ pidfile }: Planned, { endMs }: Patience): Promis
   return { outcome: 'stopped', pid }
 }
 
-/** Off and on again; one that does not stop in time is left as it is. */
+/** Off and on again; one that does not stop in time, or whose log could not be written, is left as it is. */
 export async function restartOne(worker: Planned, patience: Patience): Promise<Done> {
+  closeSync(openFiles(worker))
   const stopped = await stopOne(worker, patience)
   return stopped.outcome === 'failed' ? stopped : startOne(worker, patience)
 }
 
-function openLogfile(path: string): number {
-  try {
+/** Its log, open to append; the folders of log and pidfile are there then. @throws UsageError where they cannot be */
+function openFiles({ pidfile, logfile }: Planned): number {
+  writable('pidfile', pidfile, (path) => mkdirSync(dirname(path), { recursive: true }))
+  return writable('logfile', logfile, (path) => {
+    mkdirSync(dirname(path), { recursive: true })
     return openSync(path, 'a', 0o640)
+  })
+}
+
+function writable<T>(option: string, path: string, open: (path: string) => T): T {
+  try {
+    return open(path)
   } catch (cause) {
-    throw new UsageError(`--logfile ${path} cannot be written: ${(cause as Error).message}`, { cause })
+    throw new UsageError(`--${option} ${path} cannot be written: ${(cause as Error).message}`, { cause })
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { parseDuration } from '../lock/duration.js'
 import { UsageError } from '../lock/error.js'
+import { suggest } from '../lock/suggest.js'
 import { EXIT, type ExitCode } from './exit.js'
 import { type Planned, planWorkers, shownArgv } from './multi-plan.js'
 import { type Done, type Patience, restartOne, startOne, stopOne } from './multi-run.js'
@@ -23,8 +24,8 @@ beatlock multi stop w1 w2 --pidfile /run/shop/%n.pid
 beatlock multi show w1 w2 --json`
 const NOTE = `
 Options of worker follow the names: for all, or with :NAME for one. Each worker is a process of its own, detached,
-with its log in --logfile and its pid in --pidfile; %n is its name, %h the host. A pidfile that a dead worker left is
-found out, also when another process has its pid by now.
+with its log in --logfile and its pid in --pidfile; %n is its name, %h the host. Folders that are missing are made. A
+pidfile that a dead worker left is found out, also when another process has its pid by now.
 start waits until each takes messages. stop lets each finish what runs. restart does that one worker after the other,
 with the options that it is given, and ends at the first that fails.
 Exit codes: 1 one failed, or ran already at start; 3 none of them runs (stop, show).`
@@ -56,7 +57,7 @@ export function addMultiCommand(parent: Command): void {
 function readVerb(text: string): Verb {
   const verb = VERBS.find((each) => each === text)
   if (verb) return verb
-  throw new UsageError(`multi: the verb must be ${VERBS.join(', ')}, got '${text}'.`)
+  throw new UsageError(`multi: the verb must be ${VERBS.join(', ')}, got '${text}'${suggest(text, VERBS)}.`)
 }
 
 /** A worker bounds its own end: by 5 min, unless it is told otherwise. */

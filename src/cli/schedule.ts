@@ -115,14 +115,14 @@ function addAlterations(group: Command): void {
     group,
     'remove',
     'removes an entry that was added at run time, and its history',
-    "One of the app's code is disabled instead.",
+    "One of the app's code is left: remove it there, or disable it.",
   )
 }
 
 type Altering = 'run' | 'enable' | 'disable' | 'pause' | 'resume' | 'remove'
 
 function named(group: Command, verb: Altering, description: string, more: string): Command {
-  return stored(group, verb, description, 'refresh-7')
+  return stored(group, verb, description, verb === 'remove' ? 'refresh-9' : 'refresh-7')
     .argument('<name>', "the entry's name")
     .addHelpText('after', `${SOON}${more === '' ? '' : `\n${more}`}`)
     .action(
@@ -133,7 +133,8 @@ function named(group: Command, verb: Altering, description: string, more: string
 }
 
 function stored(group: Command, verb: string, description: string, example: string): Command {
-  const examples = `beatlock -A ./app.js schedule ${verb} ${example}\nbeatlock --app shop --broker redis://127.0.0.1:6379/0 schedule ${verb} ${example}`
+  const words = `schedule ${verb} ${example}`.trim()
+  const examples = `beatlock -A ./app.js ${words}\nbeatlock --app shop --broker redis://127.0.0.1:6379/0 ${words}`
   return addCommand(group, verb, description, examples)
     .option(
       '--store <url>',

@@ -43,7 +43,11 @@ const CASES: readonly [what: string, args: readonly string[], sentence: RegExp][
     ['-A', fixture('bad-schedule'), 'worker', '-B'],
     /refresh-7.*61 \* \* \* \*/,
   ],
-  ['a verb of multi', [...SHOP, 'multi', 'stert', 'w1'], /the verb must be start, stop, restart, show, got 'stert'/],
+  [
+    'a verb of multi',
+    [...SHOP, 'multi', 'stert', 'w1'],
+    /the verb must be start, stop, restart, show, got 'stert'; did you mean "start"\?/,
+  ],
   ['a broker URL', [...SHOP, '--broker', 'redsi://user:secret@db', 'worker'], /'redsi:\/\/db' is no server URL/],
   ['a broker URL of a command', ['--broker', 'redsi://db', 'locks', 'list'], /'redsi:\/\/db' is no server URL/],
   ['a duration', ['locks', 'list', '--older-than', '5 min'], /`--older-than` to be a duration.*got `5 min`/],

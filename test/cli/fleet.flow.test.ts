@@ -78,14 +78,17 @@ describe('a fleet of two workers', function () {
         run('control', 'add-queue', 'x', '--timeout', '500ms', '--destination', 'w2,w3', '--json'),
       ])
       assert.deepEqual([some.code, some.stdout], [1, 'WORKER   ANSWER\nw1@here  pong\n'])
-      assert.match(some.stderr, /no answer from w2@here\.\n/)
+      assert.match(some.stderr, /no answer from w2@here; beatlock status shows who lives\.\n/)
       assert.equal(none.code, 69)
       const told = JSON.parse(none.stdout) as { worker: string; outcome: string }[]
       assert.deepEqual(
         told.map(({ worker, outcome }) => `${worker} ${outcome}`),
         ['w2@here silent', 'w3 silent'],
       )
-      assert.match(none.stderr, /no answer from w2@here, w3 \(it may have obeyed all the same\)\.\n/)
+      assert.match(
+        none.stderr,
+        /no answer from w2@here, w3 \(it may have obeyed all the same\); beatlock status shows who lives\.\n/,
+      )
     } finally {
       process.kill(w2.child.pid as number, 'SIGCONT')
     }

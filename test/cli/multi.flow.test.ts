@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -33,7 +33,6 @@ describe('multi: several workers on one host', function () {
   before(async () => {
     server = await startRedis()
     folder = mkdtempSync(join(tmpdir(), 'beatlock-multi-'))
-    for (const name of ['run', 'log']) mkdirSync(join(folder, name))
     writeFileSync(join(folder, 'app.js'), `export { app } from '${pathToFileURL(fixture('shop')).href}'\n`)
     app = new App('shop', { broker: server.url })
   })
@@ -99,6 +98,14 @@ describe('multi: several workers on one host', function () {
       assert.equal(await call.get({ timeout: '20s' }), at + 1)
       assert.deepEqual([linesOf('started', call.id), linesOf('ran', call.id)], [1, 1])
     }
+  })
+
+  it('leaves a worker alone at a restart whose log cannot be written', async () => {
+    const pid = pidOf('w1')
+    const { code, stdout } = await multi([...RESTART, '--logfile', 'app.js/%n.log'])
+    assert.equal(code, 1)
+    assert.match(stdout, /^w1@\S+: failed: --logfile \S+app\.js\/w1\.log cannot be written: E\w+/m)
+    assert.deepEqual([pidOf('w1'), (await show())[0]?.state], [pid, 'running'])
   })
 
   it('finds out a pidfile that a killed worker left, also when another process has its pid', async () => {
