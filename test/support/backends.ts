@@ -63,11 +63,21 @@ export async function onAll(backends: readonly Backend[], scene: Scene, lease?: 
 
 export async function playOn(backend: Backend, scene: Scene, lease?: FleetOptions['lease']): Promise<void> {
   const fleet = startFleet({ url: backend.url, lease })
-  try {
+  const played = async (): Promise<void> => {
     await scene(fleet, backend)
     const wrong = await fleet.check()
     if (wrong.length > 0) throw new Error(wrong.join('\n'))
-  } finally {
-    await fleet.end()
+  }
+  // One after the other, and what the scene failed of is not lost in how its fleet then ended.
+  const failures = [...(await failureOf(played)), ...(await failureOf(() => fleet.end()))]
+  if (failures.length > 0) throw new AggregateError(failures, failures.map(({ stack }) => stack).join('\n'))
+}
+
+async function failureOf(step: () => Promise<void>): Promise<Error[]> {
+  try {
+    await step()
+    return []
+  } catch (error) {
+    return [error as Error]
   }
 }
