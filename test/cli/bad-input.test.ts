@@ -12,9 +12,9 @@ const CASES: readonly [what: string, args: readonly string[], sentence: RegExp][
   ['an unknown command', ['wrker'], /unknown command 'wrker'; did you mean worker\?/],
   ['an unknown option', ['worker', '--concurency', '3'], /unknown option '--concurency'; did you mean --concurrency\?/],
   [
-    'an option of a later version',
-    [...SHOP, 'worker', '--max-tasks-per-child', '3'],
-    /unknown option '--max-tasks-per-child'/,
+    'an option that only Celery has',
+    [...SHOP, 'worker', '--prefetch-multiplier', '3'],
+    /unknown option '--prefetch-multiplier'/,
   ],
   ['an unknown level', [...SHOP, 'status', '-l', 'debg'], /-l must be .* got 'debg'; did you mean "debug"\?/],
   ['a worker without its app', ['worker'], /worker needs the app's code: -A/],
