@@ -12,7 +12,7 @@ export type { ErrorCode } from './lock/error-code.js'
 export type { LockKey } from './lock/key.js'
 export type { LockStore } from './lock/lock-store.js'
 export type { Overlap } from './lock/overlap.js'
-export { App, type PeriodicOptions, type Signature, type TaskHandle } from './task-base/app.js'
+export { App } from './task-base/app.js'
 export type { AppOptions } from './task-base/app-options.js'
 export type { AskOptions, Replies } from './task-base/ask-workers.js'
 export type { ByteSize } from './task-base/byte-size.js'
@@ -25,7 +25,7 @@ export type { DirectAnswer } from './task-base/direct.js'
 export type { DirectLock } from './task-base/direct-body.js'
 export type { DirectOptions } from './task-base/direct-options.js'
 export type { Engine } from './task-base/engine.js'
-export type { Entry, EntryTiming } from './task-base/entry.js'
+export type { Entry, EntryTiming, PeriodicOptions } from './task-base/entry.js'
 export {
   AlreadyQueued,
   type HolderInfo,
@@ -51,6 +51,7 @@ export type { Route, Routes } from './task-base/route.js'
 export type { Schedule } from './task-base/schedule.js'
 export type { Shared, SharedOptions } from './task-base/shared.js'
 export { currentRequest, type Lock, QueueOnce, type RetryOptions, Task, type TaskRequest } from './task-base/task.js'
+export type { Signature, TaskHandle } from './task-base/task-handle.js'
 export type {
   ActiveRun,
   Inspection,

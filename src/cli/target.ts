@@ -1,7 +1,8 @@
 import { dirname, resolve } from 'node:path'
 import { brokerOf, embeddedFolder, schemeOf } from '../connect.js'
 import { UsageError } from '../lock/error.js'
-import { App, type AppOverrides } from '../task-base/app.js'
+import { App } from '../task-base/app.js'
+import type { AppOverrides } from '../task-base/app-servers.js'
 import { loadApp } from '../task-base/load-app.js'
 import type { GlobalFlags } from './program.js'
 

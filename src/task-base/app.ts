@@ -1,20 +1,20 @@
-import { connect } from '../connect.js'
 import type { Duration } from '../lock/duration.js'
 import { createEmitter, type Emitter } from '../lock/emit.js'
 import { UsageError } from '../lock/error.js'
 import type { GuardDefinition } from '../lock/guard-definition.js'
 import { packageVersion } from '../lock/version.js'
 import { type AppOptions, type AppSettings, readAppName, readAppOptions, readEntryName } from './app-options.js'
+import { type AppOverrides, AppServers } from './app-servers.js'
 import type { BodyVerdict } from './body.js'
 import { buildMessage, type CallOptions, type CallTarget } from './call.js'
 import { callerAnswer, tellCall } from './call-answer.js'
 import { NO_TERMS } from './call-term.js'
-import { type Caller, type Connection, openConnection } from './connection.js'
+import type { Connection } from './connection.js'
 import { Control } from './control.js'
 import { Counters, type Totals, totalsOf } from './counters.js'
 import { DeadLetters } from './dead-letters.js'
 import { DirectUse } from './direct.js'
-import { type Entry, readEntry } from './entry.js'
+import { type Entry, type PeriodicOptions, readEntry } from './entry.js'
 import type { AppEvents } from './event.js'
 import { type ExecuteRequest, executeTask } from './execute.js'
 import { type FunctionTaskOptions, readFunctionTask } from './function-task.js'
@@ -27,41 +27,8 @@ import type { Schedule } from './schedule.js'
 import { Shared } from './shared.js'
 import type { Task } from './task.js'
 import { asGuardDefinition, guardTold, readTask, readTaskName, type TaskDefinition } from './task-definition.js'
+import type { Signature, TaskHandle } from './task-handle.js'
 import type { Args, Checked, Named } from './typed.js'
-
-/** A call for later: what `addPeriodicTask` takes. */
-export interface Signature {
-  readonly task: string
-  readonly args: readonly unknown[]
-}
-
-/** An entry's options, and its name. */
-export interface PeriodicOptions extends Omit<Entry, 'task' | 'schedule' | 'args' | 'kwargs' | 'external'> {
-  readonly name?: string
-}
-
-/** How a registered task is called. */
-export interface TaskHandle<A extends readonly unknown[], R> {
-  readonly name: string
-  /** Publishes a call. Resolves when message or parked call is durable. @throws AlreadyQueued, ParkedFull, UsageError, StoreUnavailable, PublishUnknown */
-  delay(...args: A): Promise<Result<R>>
-  applyAsync(args: A, options?: CallOptions): Promise<Result<R>>
-  /** The call as a value. */
-  s(...args: A): Signature
-}
-
-/** What worker, beat and commands set over what the code says. */
-export interface AppOverrides {
-  readonly broker?: string
-  readonly locks?: string
-  /** `file:PATH` of the timetable, where it is not on the locks' server. */
-  readonly schedule?: string
-  /** Folder of a bare `embedded:`. */
-  readonly embeddedDir?: string
-  readonly mayStart?: boolean
-  /** Calls go through the parent process, which has the servers. */
-  readonly caller?: Caller
-}
 
 /** Where an app says which version of this package it is of. */
 export const APP_VERSION = Symbol.for('beatlock.app')
@@ -86,20 +53,19 @@ export class App {
   readonly #entries: Map<string, Entry>
   readonly #configured: (() => void)[] = []
   readonly #direct: DirectUse
-  #overrides: AppOverrides = {}
-  #connection: Promise<Connection> | undefined
-  /** The connection once it stands. */
-  #open: Connection | undefined
+  readonly #servers: AppServers
 
   /** @throws UsageError that names the option, the value and the cure. */
   constructor(name: string, options: AppOptions = {}) {
     this.name = readAppName(name)
     this.settings = readAppOptions(this.name, options)
     this.#entries = new Map(this.settings.entries)
+    const { settings } = this
+    this.#servers = new AppServers({ app: this.name, settings, events: this.#events, counters: this.#counters })
     this.#direct = new DirectUse({
       open: () => this.connection(),
       events: this.#events,
-      leaseMs: this.settings.leaseMs,
+      leaseMs: settings.leaseMs,
     })
     this.locks = new Locks(() => this.connection(), this.#direct)
     this.control = new Control(() => this.connection())
@@ -107,7 +73,7 @@ export class App {
       () => this.connection(),
       (message) => this.publish(message),
     )
-    this.shared = new Shared(async () => (await this.#caller()).shared)
+    this.shared = new Shared(async () => (await this.#servers.caller()).shared)
   }
 
   /** Makes a task known; answers how to call it. @throws UsageError for a name that is taken, and for bad fields. */
@@ -196,10 +162,7 @@ export class App {
    */
   async close(): Promise<void> {
     await this.#direct.close()
-    const open = this.#connection
-    this.#connection = undefined
-    this.#open = undefined
-    await (await open?.catch(() => undefined))?.close()
+    await this.#servers.close()
   }
 
   /** @internal Also tells an app of another copy of this package. */
@@ -219,7 +182,7 @@ export class App {
 
   /** @internal What worker, beat and commands were told; before the first connection. */
   override(overrides: AppOverrides): void {
-    this.#overrides = { ...this.#overrides, ...overrides }
+    this.#servers.override(overrides)
   }
 
   /** @internal Called once, when the app's modules are loaded. */
@@ -229,27 +192,7 @@ export class App {
 
   /** @internal The app's servers, connected once. A failed attempt is not kept. */
   connection(): Promise<Connection> {
-    if (this.#overrides.caller)
-      throw new UsageError(
-        'locks and workers are looked at from the worker or a command, not from inside a task on memory:.',
-      )
-    this.#connection ??= this.#remembered(this.#connect())
-    return this.#connection
-  }
-
-  #remembered(connecting: Promise<Connection>): Promise<Connection> {
-    const connection = connecting.then(
-      (open) => {
-        // It may have been closed meanwhile.
-        if (this.#connection === connection) this.#open = open
-        return open
-      },
-      (error: unknown) => {
-        this.#connection = undefined
-        throw error
-      },
-    )
-    return connection
+    return this.#servers.connection()
   }
 
   /** @internal Runs a body in this process. */
@@ -262,16 +205,16 @@ export class App {
     const { router, resultMs } = this.settings
     const context = { app: this.name, router, resultMs }
     const at = (now: number): Message => buildMessage(target, args, options, { ...context, now })
-    const known = this.#overrides.caller ?? this.#open
+    const { known } = this.#servers
     if (known) return at(known.now())
     // Judged before anything is connected: bad input must not start a server.
     at(Date.now())
-    return at((await this.#caller()).now())
+    return at((await this.#servers.caller()).now())
   }
 
   /** @internal One call through the publish guard. */
   async publish(message: Message): Promise<Published> {
-    const answer = await (await this.#caller()).publish(message)
+    const answer = await (await this.#servers.caller()).publish(message)
     tellCall(this.#events, message, answer)
     return answer
   }
@@ -291,7 +234,7 @@ export class App {
 
   /** @internal */
   result<R>(id: string): Result<R> {
-    return createResult<R>(() => this.#finder(), { id, key: null, outcome: 'published', holder: undefined })
+    return createResult<R>(() => this.#servers.caller(), { id, key: null, outcome: 'published', holder: undefined })
   }
 
   #add(definition: TaskDefinition): TaskDefinition {
@@ -317,11 +260,11 @@ export class App {
   async #call<R>(target: CallTarget, args: readonly unknown[], options: CallOptions): Promise<Result<R>> {
     const message = await this.message(target, args, options)
     const answer = await this.publish(message)
-    return createResult<R>(() => this.#finder(), callerAnswer(message, answer))
+    return createResult<R>(() => this.#servers.caller(), callerAnswer(message, answer))
   }
 
   async #remoteTarget(name: string): Promise<CallTarget> {
-    const definition = await (await this.#caller()).definition(name)
+    const definition = await (await this.#servers.caller()).definition(name)
     const guard = definition && !definition.opaque ? guardTold(definition) : undefined
     return {
       name,
@@ -331,29 +274,5 @@ export class App {
       maxRetries: null,
       ...NO_TERMS,
     }
-  }
-
-  async #caller(): Promise<Caller> {
-    return this.#overrides.caller ?? this.connection()
-  }
-
-  async #finder(): Promise<Pick<Caller, 'find' | 'listen'>> {
-    return this.#caller()
-  }
-
-  async #connect(): Promise<Connection> {
-    const { broker, locksUrl, barrier, resultMs } = this.settings
-    const { broker: flag, locks, schedule, embeddedDir, mayStart } = this.#overrides
-    const servers = await connect({
-      app: this.name,
-      broker: flag ?? broker,
-      locks: locks ?? locksUrl,
-      barrier,
-      embeddedDir,
-      schedule,
-      mayStart: mayStart ?? true,
-      trouble: (error) => this.#events.emit('trouble', { where: 'server', error }),
-    })
-    return openConnection(servers, { resultMs, events: this.#events, counters: this.#counters })
   }
 }

@@ -67,6 +67,11 @@ export interface Entry extends EntryTiming {
   readonly pauseOnFailure?: boolean
 }
 
+/** An entry's options, and its name. */
+export interface PeriodicOptions extends Omit<Entry, 'task' | 'schedule' | 'args' | 'kwargs' | 'external'> {
+  readonly name?: string
+}
+
 export type Kwargs = Readonly<Record<string, unknown>>
 
 const NAMES = [

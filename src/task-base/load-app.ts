@@ -4,21 +4,14 @@ import { pathToFileURL } from 'node:url'
 import { UsageError } from '../lock/error.js'
 import { packageVersion } from '../lock/version.js'
 import { APP_VERSION, type App } from './app.js'
-import type { Caller } from './connection.js'
+import type { AppOverrides } from './app-servers.js'
 import { filesOf, folderOf } from './import-glob.js'
 import { readyForTypeScript, typeScriptTrouble } from './typescript.js'
 
 /** Which app to load, and what stands over its own options. */
-export interface AppSpec {
+export interface AppSpec extends AppOverrides {
   /** Path of the module; it exports the app as `app` or as default. */
   readonly module: string
-  readonly broker?: string
-  readonly locks?: string
-  readonly schedule?: string
-  readonly embeddedDir?: string
-  readonly mayStart?: boolean
-  /** Calls go through here instead of to the servers. */
-  readonly caller?: Caller
 }
 
 /** Loads an app's module and its `imports`, then lets it configure itself. @throws UsageError that names the module and the cure. */
