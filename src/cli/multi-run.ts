@@ -112,7 +112,8 @@ function writable<T>(option: string, path: string, open: (path: string) => T): T
 /** What it said last, of this start. */
 function lastWords(logfile: string, from: number): string {
   const { size } = statSync(logfile)
-  const room = Buffer.alloc(Math.min(size - from, LAST_WORDS))
+  // Whoever rotates logs may have cut it meanwhile.
+  const room = Buffer.alloc(Math.min(Math.max(0, size - from), LAST_WORDS))
   const file = openSync(logfile, 'r')
   readSync(file, room, 0, room.length, size - room.length)
   closeSync(file)

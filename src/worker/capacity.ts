@@ -25,7 +25,8 @@ export function capacityOf(of: {
     const before = pool.size
     if (size < before) await consumer.resize(size)
     await pool.resize(size)
-    if (size > before) await consumer.resize(size)
+    // Also where the pool has the size already: the consumer may have failed to follow the last time.
+    if (size >= before) await consumer.resize(size)
     if (size !== before) resized(size)
   }
   let last: Promise<unknown> = Promise.resolve()

@@ -89,7 +89,12 @@ async function tellEnd(
   const rssBytes = weighed ? process.memoryUsage.rss() : 0
   if (verdict.end !== 'returned' || fitsChannel(verdict.result)) return tell({ say: 'end', runId, rssBytes, verdict })
   const file = join(folder, `${process.pid}.out`)
-  await spill(file, verdict)
+  try {
+    await spill(file, verdict)
+  } catch (error) {
+    // A full disk, say: the body has run, and must not run again for what became of its result.
+    return tell({ say: 'end', runId, rssBytes, verdict: { end: 'threw', error: errorText(error) } })
+  }
   tell({ say: 'end', runId, rssBytes, file })
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -135,13 +135,19 @@ describe('PreforkPool', () => {
     assert.deepEqual(await pool.run(bodyOf('ask', [{ q: 1 }])), { end: 'returned', result: '{"heard":{"q":1}}' })
   })
 
-  it('carries 20 MB both ways and leaves no file', async () => {
+  /** A pool, and the folder through which it carries what is large. */
+  const spilling = async () => {
     const { TMPDIR } = process.env
     process.env['TMPDIR'] = mkdtempSync(join(pools.folder, 'tmp-'))
     const pool = await pools.started()
     const [spill = ''] = readdirSync(process.env['TMPDIR']).map((name) => join(tmpdir(), name))
     if (TMPDIR === undefined) delete process.env['TMPDIR']
     else process.env['TMPDIR'] = TMPDIR
+    return { pool, spill }
+  }
+
+  it('carries 20 MB both ways and leaves no file', async () => {
+    const { pool, spill } = await spilling()
     const length = 20 * 1024 * 1024
     const there = await pool.run(bodyOf('sizeOf', ['x'.repeat(length)]))
     assert.deepEqual(there, { end: 'returned', result: String(length) })
@@ -151,6 +157,14 @@ describe('PreforkPool', () => {
     assert.deepEqual(readdirSync(spill), [])
     await pool.close('finish')
     assert.equal(existsSync(spill), false)
+  })
+
+  it('ends a body whose large result cannot be written down as one that threw, and goes on', async () => {
+    const { pool, spill } = await spilling()
+    rmSync(spill, { recursive: true })
+    const end = await pool.run(bodyOf('big', [20 * 1024 * 1024]))
+    assert.match(end.end === 'threw' ? end.error : '', /ENOENT/)
+    assert.deepEqual(await pool.run(bodyOf('echo', [1])), { end: 'returned', result: '1' })
   })
 
   it('a body that waited for its child past the deadline of its grant runs under the renewed one', async () => {
