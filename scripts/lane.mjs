@@ -40,6 +40,8 @@ async function run(file) {
       runner.on(EVENT_TEST_PASS, () => (passed += 1))
       runner.on(EVENT_TEST_FAIL, (test) => failures.push(test))
     })
+    // It would go on to listen for uncaught exceptions, which are those of later files.
+    mocha.dispose()
   } catch (err) {
     failures.push({ titlePath: () => ['cannot be loaded'], err })
   }

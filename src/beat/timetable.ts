@@ -12,7 +12,7 @@ import type { Schedule } from '../task-base/schedule.js'
 import type { RuleOf } from './changeover.js'
 import type { BeatEntry, Fire, FireAnswer } from './entry.js'
 import { argumentsAt, asksCode, givenArguments } from './entry-argument.js'
-import { configHash, entryOf, specFrom, specOf, specText } from './entry-spec.js'
+import { configHash, entryOf, scheduleText, specFrom, specOf, specText } from './entry-spec.js'
 import { remembering } from './remembering.js'
 import type { EntryPut, EntryRow } from './schedule-store.js'
 import { parseSchedule } from './schedule-text.js'
@@ -68,18 +68,29 @@ export function readingRows(app: App, config: readonly ConfigLine[]): (row: Entr
   }
 }
 
-/** By which rule stored entries were due, also of those whose code is gone, as long as their schedule was a text. */
+/**
+ * By which rule stored entries were due, also of those whose code is gone, as long as their schedule was a text. One that
+ * lives in code is that of the same entry and text in the app.
+ */
 export function ruleReader(app: App): RuleOf {
   return ({ name, spec }) => {
     try {
       const { code = [], ...fields } = specFrom(name, spec)
-      if (code.includes('schedule')) return undefined
-      return beatEntryOf(app, name, entryOf(name, JSON.stringify(fields), undefined) as Entry)
+      const own = app.entries.get(name)
+      // What else only code has says nothing of when it is due.
+      const needed = code.filter((field) => field === 'schedule')
+      if (needed.length > 0 && namedSchedule(own) !== scheduleText(fields)) return undefined
+      return beatEntryOf(app, name, entryOf(name, JSON.stringify({ ...fields, code: needed }), own) as Entry)
     } catch (error) {
       if (hasCode(error, 'USAGE')) return undefined
       throw error
     }
   }
+}
+
+/** One without a text may be any other rule. */
+function namedSchedule(entry: Entry | undefined): string | undefined {
+  return typeof entry?.schedule === 'object' ? entry.schedule.text : undefined
 }
 
 function beatEntryOf(app: App, name: string, entry: Entry): BeatEntry<Entry> {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { fireThrough, readTimetable } from '../../src/beat/timetable.js'
-import { App, type Overlap, QueueOnce } from '../../src/index.js'
+import type { EntryRow } from '../../src/beat/schedule-store.js'
+import { fireThrough, readTimetable, ruleReader } from '../../src/beat/timetable.js'
+import { App, type Overlap, QueueOnce, type Schedule } from '../../src/index.js'
 
 class Report extends QueueOnce {
   readonly name = 'report'
@@ -94,4 +95,25 @@ describe('a timetable slot', () => {
       }
     })
   }
+})
+
+describe('the old rule of a stored entry', () => {
+  const next = (after: number) => after + 3_600_000
+  const appWith = (schedule: Schedule) => {
+    const app = new App('slots', { broker: 'memory:' })
+    app.task('plain', {}, async () => undefined)
+    app.addPeriodicTask(schedule, { task: 'plain', args: [] }, { name: 'own' })
+    return app
+  }
+  const stored = (schedule: Schedule) => readTimetable(appWith(schedule))[0]?.put as unknown as EntryRow
+
+  it('[P14] is the schedule in code that has its text: what is due by then can be decided', () => {
+    const ruleOf = ruleReader(appWith({ next, text: 'after lunch' }))
+    assert.equal(ruleOf(stored({ next, text: 'after lunch' }))?.schedule.next(5, 'UTC'), 3_600_005)
+    assert.equal(ruleOf(stored({ next, text: 'before lunch' })), undefined)
+  })
+
+  it('is nobody’s where it has no text, since that may be any', () => {
+    assert.equal(ruleReader(appWith({ next }))(stored({ next })), undefined)
+  })
 })
