@@ -9,6 +9,8 @@ import { BeatBench, entryOf, START } from './beat-bench.js'
 const QUICK = entryOf('quick', every('1s'))
 const SLOW = { ...entryOf('slow', every('1h')), asksCode: true }
 const POLL_MS = 100
+/** How many steps of a kind a pass has under way. */
+const AT_ONCE = 200
 
 describe('a step that takes long', () => {
   it('[P15] delays no other entry and costs its beat no lead, however long it takes', async () => {
@@ -35,15 +37,15 @@ describe('a step that takes long', () => {
   it('of entries that ask code holds up none that asks for nothing, however many they are', async () => {
     const bench = new BeatBench(START - 500)
     const { fire, release, asked } = held(bench, ({ asksCode }) => asksCode === true)
-    const slow = Array.from({ length: 120 }, (_, index) => ({ ...SLOW, name: `slow ${index}` }))
+    const slow = Array.from({ length: 2 * AT_ONCE }, (_, index) => ({ ...SLOW, name: `slow ${index}` }))
     const stop = keepTicking([await bench.beat([...slow, QUICK], { fire, pollMs: POLL_MS })])
     bench.now = START
-    await until(() => asked.length === 51, { what: 'as many as go at once' })
+    await until(() => asked.length === AT_ONCE + 1, { what: 'as many as go at once' })
     bench.now = START + 1_000
     await until(() => bench.slots.includes(1_000), { what: 'the quick one' })
     assert.ok(bench.published.every(({ entry }) => entry === 'quick'))
     release()
-    await until(() => bench.slots.length === 122, { what: 'all' })
+    await until(() => bench.slots.length === 2 * AT_ONCE + 2, { what: 'all' })
     await stop()
   })
 
@@ -75,18 +77,18 @@ describe('a step that takes long', () => {
   it('is finished by a beat that stops, which begins no other', async () => {
     const bench = new BeatBench(START - 500)
     const { fire, release, asked } = held(bench, () => true)
-    const entries = Array.from({ length: 70 }, (_, index) => ({ ...SLOW, name: `slow ${index}` }))
+    const entries = Array.from({ length: AT_ONCE + 20 }, (_, index) => ({ ...SLOW, name: `slow ${index}` }))
     const beat = await bench.beat(entries, { fire, pollMs: POLL_MS })
     bench.now = START
     const pass = beat.tick()
-    await until(() => asked.length === 50)
+    await until(() => asked.length === AT_ONCE, { what: 'as many as go at once' })
     bench.now = START + POLL_MS
     await pass
     const stopped = beat.stop()
     release()
     await stopped
     const open = await Promise.all(entries.map(async ({ name }) => (await bench.store.show(name))?.claim))
-    assert.deepEqual([asked.length, bench.slots.length, open.filter((claim) => claim).length], [50, 50, 0])
+    assert.deepEqual([asked.length, bench.slots.length, open.filter((claim) => claim).length], [AT_ONCE, AT_ONCE, 0])
   })
 })
 
