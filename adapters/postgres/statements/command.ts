@@ -3,11 +3,14 @@ import { COMMANDS_KEPT } from '../../../src/lock/command.js'
 /** Keeps what workers are asked and their first answers, and tells whoever waits for them. */
 export const command = (s: string): string => `
 create function ${s}.give_command_v1(p_app text, p_id text, p_body text, p_to text[], p_ttl_ms bigint) returns bigint
-language plpgsql as $$
+language plpgsql set lock_timeout = '2s' as $$
 declare
-  n bigint := ${s}.clock_v1();
+  n bigint;
 begin
   perform ${s}.require_read_committed_v1();
+  -- Two that do not see each other would both find room for one.
+  perform pg_advisory_xact_lock(hashtextextended('beatlock commands ' || p_app, 0));
+  n := ${s}.clock_v1();
   insert into ${s}.command (app, id, body, given_at, ends_at) values (p_app, p_id, p_body, n, n + p_ttl_ms)
     on conflict do nothing;
   if found then
