@@ -98,9 +98,10 @@ describe('a child whose keeper or lease is gone', () => {
     const bodies = [{ task: 'noteAbort', args: [note] }]
     const { lines } = await startParent({ bodies, store: 'taken-away', blockMs: 2 * LEASE_MS })
     const startedNs = monotonicNs()
-    await until(() => existsSync(note), { everyMs: 1 })
+    // The file is there before its text is.
+    const reason = await until(() => existsSync(note) && readFileSync(note, 'utf8'), { everyMs: 1 })
     assert.ok(ranMs(startedNs) < LEASE_MS)
-    assert.equal(readFileSync(note, 'utf8'), 'LOCK_LOST')
+    assert.equal(reason, 'LOCK_LOST')
     assert.equal(lines.length, 1)
   })
 
