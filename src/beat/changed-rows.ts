@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import type { EntryRow, ScheduleStore } from './schedule-store.js'
 
 /** Entries that one request reads. */
@@ -24,6 +25,8 @@ export async function* changedPages(
       const last = rows.at(-1)
       if (!last || last.revision >= revision) return yield { rows, revision: last?.revision ?? revision }
       asked = store.changes(last.revision, PAGE)
+      // The request leaves at the end of this turn: else the page's work would come before it.
+      await turn()
       yield { rows, revision: last.revision }
     }
   } finally {
