@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { run } from './setup.mjs'
 
 /** Each program's Debian package has its name. */
-const PROGRAMS = ['redis-server', 'pgbouncer', 'faketime']
+const PROGRAMS = ['redis-server', 'pgbouncer', 'faketime', 'openssl']
 
 /** Makes sure that the programs are on PATH; ends the process with a sentence where that cannot be done. */
 export function needTestPrograms() {

@@ -148,8 +148,8 @@ async function connectServers(
   keep: Keep,
 ): Promise<Omit<Servers, 'close'>> {
   const file = readFileUrl(options.schedule)
-  const broker = await placeOf(urls.broker, options, keep)
-  const locks = urls.locks === urls.broker ? broker : await placeOf(urls.locks, options, keep)
+  const broker = await serverAt(urls.broker, options, keep)
+  const locks = urls.locks === urls.broker ? broker : await serverAt(urls.locks, options, keep)
   const engine = keep(await openEngineAt(broker, options))
   const { module, lockOptions } = lockAdapter(locks, options.app)
   const adapter = await import(module.href)
@@ -188,7 +188,7 @@ async function openFile(path: string, { app, mayStart }: ConnectOptions): Promis
   return openScheduleStore({ app, path, whenHeld: mayStart ? 'refuse' : 'view' })
 }
 
-async function placeOf(url: string, options: ConnectOptions, keep: Keep): Promise<Place> {
+async function serverAt(url: string, options: ConnectOptions, keep: Keep): Promise<Place> {
   const scheme = schemeOf(url)
   if (scheme === 'embedded') {
     const { openEmbedded } = await import('../adapters/embedded/index.js')
@@ -218,5 +218,6 @@ async function openEngineAt(place: Place, { app }: ConnectOptions): Promise<Engi
   const { openEngine } = await import('../adapters/bullmq/index.js')
   const server = place.shown
   if (place.kind === 'redis') return openEngine({ app, server, redis: { url: place.url } })
-  return openEngine({ app, server, postgres: { connection: place.connection } })
+  const { cureOf, placeOf } = await import('../adapters/postgres/index.js')
+  return openEngine({ app, server, postgres: { connection: placeOf(place.connection), cureOf } })
 }

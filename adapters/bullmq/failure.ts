@@ -25,9 +25,14 @@ const CURES: readonly (readonly [RegExp, string])[] = [
   [/^NOPERM/, "the broker URL's user lacks a permission that BullMQ needs"],
 ]
 
+/** What somebody has to mend of a server, where only that helps. */
+export type CureOf = (error: unknown) => string | undefined
+
 /** At opening, a wrong login or database is the caller's mistake: waiting does not mend it. */
-export function asOpeningError(server: string, error: unknown): unknown {
+export function asOpeningError(server: string, error: unknown, cureOf?: CureOf): unknown {
   if (error instanceof BeatlockError || !(error instanceof Error)) return error
+  const known = cureOf?.(error)
+  if (known !== undefined) return new UsageError(`${server}: ${known}.`, { cause: error })
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   const cure = CURES.find(([sign]) => sign.test(code) || sign.test(error.message))?.[1]
   if (cure === undefined) return asBrokerError(server, error)

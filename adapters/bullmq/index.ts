@@ -5,7 +5,7 @@ import { decodeMessage, type Message } from '../../src/task-base/message.js'
 import type { AddJob } from './adding.js'
 import { type Backend, COMMAND_TIMEOUT_MS, JOB_OPTIONS } from './backend.js'
 import { startConsumer } from './consumer.js'
-import { asBrokerError, asOpeningError, within } from './failure.js'
+import { asBrokerError, asOpeningError, type CureOf, within } from './failure.js'
 import { type JobData, jobData, messageOf } from './job.js'
 import { jobId, jobName } from './names.js'
 import { type PostgresPlace, postgresBackend } from './postgres-backend.js'
@@ -14,7 +14,7 @@ import { redisBackend } from './redis-backend.js'
 /** Where the messages are kept. `server` is shown in errors: no credentials. */
 export type EngineOptions = { readonly app: string; readonly server: string } & (
   | { readonly redis: { readonly url: string } }
-  | { readonly postgres: { readonly connection: PostgresPlace } }
+  | { readonly postgres: { readonly connection: PostgresPlace; readonly cureOf?: CureOf } }
 )
 
 const STATES: Readonly<Record<string, EngineState>> = {
@@ -44,7 +44,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     await backend.ready()
   } catch (error) {
     await engine.close()
-    throw asOpeningError(server, error)
+    throw asOpeningError(server, error, 'postgres' in options ? options.postgres.cureOf : undefined)
   }
   return engine
 }

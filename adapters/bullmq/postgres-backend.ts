@@ -10,7 +10,8 @@ export interface PostgresPlace {
   readonly user?: string | undefined
   readonly password?: string | undefined
   readonly database: string
-  readonly ssl?: boolean | object | undefined
+  /** As `pg` takes it. */
+  readonly ssl?: false | object
 }
 
 const SCHEMA = 'bullmq'

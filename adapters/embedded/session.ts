@@ -25,7 +25,13 @@ const CUT_OFF = /^Connection terminated|timeout expired$|^Client has encountered
 
 /** Tries once to open a session. Anything but a server that is absent or not ready is thrown, as a wrong password. */
 export async function connect(address: Address, applicationName: string): Promise<Attempt> {
-  const client = new pg.Client({ ...address, application_name: applicationName, connectionTimeoutMillis: 5_000 })
+  // Said, since PGSSLMODE would else mean this server too.
+  const client = new pg.Client({
+    ...address,
+    ssl: false,
+    application_name: applicationName,
+    connectionTimeoutMillis: 5_000,
+  })
   // A session that ends while nobody waits on it emits; `end` follows, and its owner listens to that.
   client.on('error', () => {})
   try {

@@ -1,4 +1,5 @@
 import { StoreUnavailable, UsageError } from '../../src/lock/error.js'
+import { tlsTrouble } from './tls.js'
 
 /** What an error of a connection or a statement means for whoever asked. */
 export type Failure =
@@ -8,7 +9,7 @@ export type Failure =
   | 'unavailable'
   /** Two transactions waited for each other and this one was undone. */
   | 'deadlock'
-  /** The login or the database is wrong, or the isolation level: asking again will not help. */
+  /** The login, the database or a certificate is wrong, or the isolation level: asking again will not help. */
   | 'misconfigured'
   | 'other'
 
@@ -23,6 +24,7 @@ const REFUSAL_CODES = new Set(['55P03', '57014'])
 const DISCONNECTED = /terminated|timeout|timed out|connection error|not queryable|after calling end|server closed/i
 
 export function failureOf(error: unknown): Failure {
+  if (tlsTrouble(error) !== undefined) return 'misconfigured'
   const code = codeOf(error)
   if (code === undefined) return error instanceof Error && DISCONNECTED.test(error.message) ? 'disconnected' : 'other'
   if (SOCKET_CODES.has(code) || SHUTDOWN_CODES.has(code)) return 'disconnected'
@@ -46,7 +48,14 @@ export function publicError(server: string, error: unknown): unknown {
   return new StoreUnavailable(server, reasonOf(error), error)
 }
 
+/** What an administrator has to mend, for errors that mending is all that helps; else undefined. */
+export function cureOf(error: unknown): string | undefined {
+  return tlsTrouble(error)
+}
+
 function adviceFor(server: string, error: unknown): string {
+  const cure = cureOf(error)
+  if (cure !== undefined) return `${server}: ${cure}.`
   const why = reasonOf(error)
   if (codeOf(error) !== 'BL001') return `${server} refused the connection: ${why}; check user, password and database.`
   return `${server}: ${why}; set default_transaction_isolation to 'read committed' for this role and database.`

@@ -1,5 +1,6 @@
 export { openBarrier, type PostgresBarrierOptions } from './barrier.js'
+export { cureOf } from './failure.js'
 export { openLockStore } from './lock-store.js'
-export type { PostgresConnection, PostgresOptions } from './options.js'
+export { type PostgresConnection, type PostgresOptions, placeOf } from './options.js'
 export { openScheduleStore } from './schedule-store.js'
 export { type PostgresAddress, parsePostgresUrl } from './url.js'

@@ -1,4 +1,5 @@
 import { UsageError } from '../../src/lock/error.js'
+import { type PostgresTls, sslOf } from './tls.js'
 
 /** Where a server is. Survives a structured clone. */
 export interface PostgresConnection {
@@ -8,8 +9,8 @@ export interface PostgresConnection {
   readonly user?: string
   readonly password?: string
   readonly database: string
-  /** As `pg` takes it; default: no TLS. */
-  readonly ssl?: boolean | object
+  /** Default: no TLS. */
+  readonly tls?: PostgresTls
 }
 
 /** How stores and barrier are opened. Survives a structured clone: threads and children connect anew from it. */
@@ -36,10 +37,16 @@ export function quotedSchema(schema: string = DEFAULT_SCHEMA): string {
   return `"${schema}"`
 }
 
+/** A connection as `pg` takes it. */
+export function placeOf(connection: PostgresConnection) {
+  const { tls: _, ...address } = connection
+  return { ...address, ssl: sslOf(connection) }
+}
+
 /** What every connection of ours has in common. Postgres cuts the name at 63 bytes. */
 export function clientConfig({ app, connection, name }: PostgresOptions, connectMs: number, queryMs: number) {
   return {
-    ...connection,
+    ...placeOf(connection),
     application_name: name === undefined ? `beatlock:${app}` : `beatlock:${app}:${name}`,
     keepAlive: true,
     keepAliveInitialDelayMillis: 5_000,

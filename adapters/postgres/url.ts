@@ -1,6 +1,7 @@
 import { UsageError } from '../../src/lock/error.js'
 import { suggest } from '../../src/lock/suggest.js'
 import { type PostgresConnection, quotedSchema } from './options.js'
+import { readTls, TLS_PARAMETERS } from './tls.js'
 
 /** A `postgres://` URL in the pieces that the stores take; `server` is what may be shown. */
 export interface PostgresAddress {
@@ -9,20 +10,13 @@ export interface PostgresAddress {
   readonly server: string
 }
 
-const PARAMETERS = ['schema', 'host', 'sslmode'] as const
-
-/** TLS as libpq names it: `require` encrypts without asking who answers, `verify-full` also checks the certificate. */
-const SSL_MODES: Readonly<Record<string, boolean | { readonly rejectUnauthorized: boolean }>> = {
-  disable: false,
-  require: { rejectUnauthorized: false },
-  'verify-full': { rejectUnauthorized: true },
-}
+const PARAMETERS = ['schema', 'host', ...TLS_PARAMETERS] as const
 
 /**
  * Reads `postgres://user:password@host:port/database?schema=…&sslmode=…`; `?host=/folder` names a Unix socket's folder.
- * Port 5432, and the database is named like the user, where the URL says nothing.
+ * Port 5432, and the database is named like the user, where the URL says nothing. Files that it names are read now.
  *
- * @throws UsageError for a query parameter or sslmode that is not known, and for a URL without a database and user.
+ * @throws UsageError for a query parameter or file that cannot be used, and for a URL without a database and user.
  */
 export function parsePostgresUrl(text: string): PostgresAddress {
   const url = parse(text)
@@ -33,14 +27,14 @@ export function parsePostgresUrl(text: string): PostgresAddress {
   const database = decodeURIComponent(url.pathname.slice(1)) || user
   if (database === '') throw new UsageError('a Postgres URL needs a database: postgres://user@host:port/database.')
   const port = url.port === '' ? 5432 : Number(url.port)
-  const ssl = sslOf(query.get('sslmode'))
+  const tls = readTls(query, host)
   const connection: PostgresConnection = {
     host,
     port,
     database,
     ...(user === '' ? {} : { user }),
     ...(password === '' ? {} : { password }),
-    ...(ssl === undefined ? {} : { ssl }),
+    ...(tls === undefined ? {} : { tls }),
   }
   return { connection, schema: schemaOf(query), server: `postgres ${host}:${port}/${database}` }
 }
@@ -64,15 +58,6 @@ function checkedQuery(url: URL): URLSearchParams {
     )
   }
   return url.searchParams
-}
-
-function sslOf(mode: string | null): boolean | object | undefined {
-  if (mode === null) return undefined
-  const ssl = SSL_MODES[mode]
-  if (ssl === undefined) {
-    throw new UsageError(`Expected sslmode to be one of ${Object.keys(SSL_MODES).join(', ')}, got '${mode}'.`)
-  }
-  return ssl
 }
 
 function schemaOf(query: URLSearchParams): string | undefined {

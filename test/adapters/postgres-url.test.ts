@@ -30,14 +30,6 @@ describe('a Postgres URL', () => {
     assert.equal(parsePostgresUrl('postgres://ann@[::1]:5433/shop').connection.host, '::1')
   })
 
-  it('turns sslmode into what pg takes', () => {
-    const sslOf = (mode: string) => parsePostgresUrl(`postgres://ann@db/shop?sslmode=${mode}`).connection.ssl
-    assert.equal(sslOf('disable'), false)
-    assert.deepEqual(sslOf('require'), { rejectUnauthorized: false })
-    assert.deepEqual(sslOf('verify-full'), { rejectUnauthorized: true })
-    assert.throws(() => sslOf('prefer'), refusal(/sslmode.*disable, require, verify-full.*'prefer'/))
-  })
-
   it('is refused by name for a parameter that is not known', () => {
     const url = 'postgres://ann:secret@db/shop?schemas=x'
     assert.throws(() => parsePostgresUrl(url), refusal(/no parameter 'schemas'.*did you mean "schema"/))
