@@ -4,13 +4,15 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { BeatlockError } from '../lock/error.js'
+import type { BeatlockError } from '../lock/error.js'
 import type { Feed } from '../lock/keeper.js'
 import { monotonicNs } from '../lock/trust.js'
 import type { BodyEnd, BodyRequest, BodyVerdict, KillReason } from '../task-base/body.js'
 import { errorText, packError } from '../task-base/carried-error.js'
+import { exitOf, startFailure, wasKilled } from './child-end.js'
 import type { ChildLine, EndLine, ParentLine } from './child-line.js'
 import { type ChildOutput, passOn } from './child-output.js'
+import { limitAfter } from './limit.js'
 import type { AbortReason } from './pool.js'
 import { groupEnded, killGroup } from './process-group.js'
 import { fitsChannel, spill, takeSpilled } from './spill.js'
@@ -38,7 +40,6 @@ interface Running {
 }
 
 const ENTRY = fileURLToPath(new URL('./child-process.js', import.meta.url))
-const LONGEST_TIMER_MS = 2 ** 31 - 1
 /** How long what a child wrote before its death may take to be read here. It is there already, so this is rarely used. */
 const LAST_WORDS_MS = 50
 const READY_MS = 60_000
@@ -103,6 +104,11 @@ export class Child {
     return this.#running?.body
   }
 
+  /** Of a child that is gone: whether somebody else than its parent ended it by a signal, and not its own fault. */
+  get killedFromOutside(): boolean {
+    return wasKilled(this.#process) && this.#killed === undefined && this.#failure === undefined
+  }
+
   /** Why it is gone, of a child that nobody asked for anything. */
   endedEarly(): BeatlockError {
     return startFailure(`a child ended right after its start: ${this.#detail}`)
@@ -119,8 +125,8 @@ export class Child {
         resolve(how)
       }
       const limits = [
-        ...after(body.softLimitMs, () => this.abort('soft')),
-        ...after(body.hardLimitMs, () => this.kill('time_limit')),
+        ...limitAfter(body.softLimitMs, () => this.abort('soft')),
+        ...limitAfter(body.hardLimitMs, () => this.kill('time_limit')),
       ]
       this.#running = { body, limits, aborted: undefined, end }
       void this.#hand(body)
@@ -245,22 +251,4 @@ export class Child {
     // Its death is told by `exit`; a channel that broke first says nothing new.
     if (this.#process.connected) this.#process.send(line, () => {})
   }
-}
-
-/** Exit code or signal. A process that could not be started has no pid and never tells of its exit. */
-function exitOf(child: ChildProcess): Promise<number | string> {
-  return new Promise((resolve) => {
-    child.once('exit', (code, signal) => resolve(code ?? signal ?? 'gone'))
-    child.on('error', (error) => {
-      if (child.pid === undefined) resolve(error.message)
-    })
-  })
-}
-
-function after(ms: number | null, act: () => void): NodeJS.Timeout[] {
-  return ms === null || ms > LONGEST_TIMER_MS ? [] : [setTimeout(act, ms).unref()]
-}
-
-function startFailure(message: string, stack?: string): BeatlockError {
-  return new BeatlockError('CHILD_START', message, { data: { stack } })
 }

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { BodyEnd, BodyRequest } from '../task-base/body.js'
 import type { Child } from './child.js'
-import { type Recycling, warmsNext } from './recycle.js'
+import { isWornOut, type Recycling, warmsNext } from './recycle.js'
+import { restartPauseMs } from './restart-pause.js'
 
 export interface PlaceOptions extends Recycling {
   readonly create: () => Child
@@ -29,8 +30,6 @@ interface Life {
   gone: boolean
 }
 
-const BACKOFF_MIN_MS = 200
-const BACKOFF_MAX_MS = 10_000
 /** A child that was given nothing and did not live this long counts as a failed start: replacing it at once would spin. */
 const STEADY_MS = 1000
 
@@ -53,6 +52,8 @@ export class Place {
   #life: Life | undefined
   #starting: Child | undefined
   #failures = 0
+  /** Before the next start. */
+  #pauseMs = 0
   #startMs = 0
   #wanted = 0
   #renewal: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined
@@ -133,7 +134,7 @@ export class Place {
     await this.#changed(life)
     const steady = life.child.runs > 0 || performance.now() - life.startedAt >= STEADY_MS
     if (steady) this.#recover()
-    else if (life.gone && !this.closing) this.#fail(life.child.endedEarly())
+    else if (life.gone && !this.closing) this.#fail(life.child.endedEarly(), life.child)
   }
 
   async #changed({ child }: Life): Promise<void> {
@@ -151,7 +152,7 @@ export class Place {
       await this.#standBy()
       if (!this.closing) this.#join({ child, generation, startedAt, servesSince: 0, worn: 'no', gone: false })
     } catch (error) {
-      if (!this.closing) this.#fail(error instanceof Error ? error : new Error(String(error)))
+      if (!this.closing) this.#fail(error instanceof Error ? error : new Error(String(error)), this.#starting)
     } finally {
       this.#starting = undefined
     }
@@ -184,8 +185,9 @@ export class Place {
   }
 
   /** A renewal is given up; for whatever else the next child is wanted, it is tried again. */
-  #fail(error: Error): void {
+  #fail(error: Error, child: Child | undefined): void {
     this.#failures += 1
+    this.#pauseMs = restartPauseMs({ failures: this.#failures, killed: child?.killedFromOutside ?? false })
     const told = this.#isNew || this.#renewal !== undefined
     this.#tell(error)
     if (this.#life) this.#wanted = this.#life.generation
@@ -212,8 +214,7 @@ export class Place {
 
   async #backOff(): Promise<void> {
     if (this.#failures === 0) return
-    const delayMs = Math.min(BACKOFF_MIN_MS * 2 ** (this.#failures - 1), BACKOFF_MAX_MS)
-    await sleep(delayMs, undefined, { signal: this.#closing.signal }).catch(() => undefined)
+    await sleep(this.#pauseMs, undefined, { signal: this.#closing.signal }).catch(() => undefined)
   }
 
   /** A child that ran all its bodies waits for the next one, unless that cannot start. */
@@ -240,15 +241,10 @@ export class Place {
       if (child.usable && !child.body) void child.stop()
       return
     }
-    if (this.#wornOut(child)) {
+    if (isWornOut(child, this.#options)) {
       life.worn = 'now'
       this.#poke()
     }
     this.#options.freed(this)
-  }
-
-  #wornOut({ runs, rssBytes }: Child): boolean {
-    const { maxTasks, maxMemoryBytes } = this.#options
-    return (maxTasks !== null && runs >= maxTasks) || (maxMemoryBytes !== null && rssBytes > maxMemoryBytes)
   }
 }

@@ -8,6 +8,14 @@ export interface Recycling {
 
 export const NEVER_RECYCLED: Recycling = { maxTasks: null, maxMemoryBytes: null }
 
+/** Whether a child is to leave after the body that it has run. Pure. */
+export function isWornOut(
+  { runs, rssBytes }: { readonly runs: number; readonly rssBytes: number },
+  { maxTasks, maxMemoryBytes }: Recycling,
+): boolean {
+  return (maxTasks !== null && runs >= maxTasks) || (maxMemoryBytes !== null && rssBytes > maxMemoryBytes)
+}
+
 /** A child that was just given its `runs`th body. */
 export interface Wear {
   readonly runs: number

@@ -8,6 +8,7 @@ import { LockLost, SoftTimeLimitExceeded, stoppedByLoss } from '../task-base/err
 import { decodeMessage } from '../task-base/message.js'
 import { writeBodyLine } from './body-log.js'
 import { armDeadMan, type DeadMan } from './dead-man.js'
+import { limitAfter } from './limit.js'
 import type { AbortReason, Pool, PoolChild } from './pool.js'
 
 export interface SoloOptions {
@@ -22,7 +23,6 @@ interface Running {
 
 /** How long a cold close waits for a body that was told to stop. */
 const COLD_MS = 1000
-const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 /**
  * Runs bodies one after another in this very process. A body here cannot be killed alone: limits and `kill` only abort
@@ -103,9 +103,9 @@ export class SoloPool implements Pool {
     const running = { body, controller: new AbortController() }
     this.#running = running
     if (body.deadlineNs !== null) this.#deadMan?.watch(body.runId, body.deadlineNs)
-    const limits = [body.softLimitMs, body.hardLimitMs]
-      .filter((ms) => ms !== null && ms <= LONGEST_TIMER_MS)
-      .map((ms) => setTimeout(() => this.abort(body.runId, 'soft'), ms as number).unref())
+    const limits = [body.softLimitMs, body.hardLimitMs].flatMap((ms) =>
+      limitAfter(ms, () => this.abort(body.runId, 'soft')),
+    )
     try {
       const { signal } = running.controller
       const remainingMs = () => this.#remainingMs()

@@ -207,6 +207,24 @@ describe('PreforkPool', () => {
     assert.deepEqual(pools.troubles, ['the app has a typo'])
   })
 
+  it('children that somebody kills at their start are started again soon, and not at once', async () => {
+    const spec: { hang?: boolean } = {}
+    const pool = await pools.started({ spec })
+    await pool.run(bodyOf('echo'))
+    spec.hang = true
+    const pausesMs: number[] = []
+    for (let pid = pool.children()[0]?.pid ?? 0; pausesMs.length < 7; ) {
+      process.kill(pid, 'SIGKILL')
+      const killedNs = monotonicNs()
+      pid = await until(() => pool.children().find((child) => child.pid !== pid)?.pid)
+      pausesMs.push(ranMs(killedNs))
+    }
+    // The first was well, and is replaced at once. A child's own fault would be at 6.4 s by now.
+    const last = pausesMs.at(-1) ?? 0
+    assert.ok(last >= 200 && last < 4_000, `pauses of ${pausesMs.map(Math.round)} ms`)
+    assert.deepEqual(pools.troubles, ['a child ended before it was ready: SIGKILL'])
+  })
+
   it('bodies that wait for a child are given back when none starts, and run again when one does', async () => {
     const spec: { fail?: string } = {}
     const pool = await pools.started({ spec })
