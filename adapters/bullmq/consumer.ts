@@ -4,7 +4,7 @@ import { UsageError } from '../../src/lock/error.js'
 import type { ConsumeOptions, Consumer, Verdict } from '../../src/task-base/engine.js'
 import type { Message } from '../../src/task-base/message.js'
 import { type Backend, COMMAND_TIMEOUT_MS, type ConsumerBackend } from './backend.js'
-import { asBrokerError, within } from './failure.js'
+import { asBrokerError, isTakenAway, within } from './failure.js'
 import { type JobData, messageOf } from './job.js'
 import { Places } from './places.js'
 import { throttled } from './trouble.js'
@@ -68,7 +68,8 @@ class BullConsumer implements Consumer {
     this.#consuming = consuming
     this.#options = options
     this.#concurrency = options.concurrency
-    this.#trouble = throttled((error) => options.trouble(asBrokerError(server, error) as Error))
+    const told = throttled((error) => options.trouble(asBrokerError(server, error) as Error))
+    this.#trouble = (error) => void (isTakenAway(error) || told(error))
     this.#places = new Places(options.concurrency)
     this.#connection = backend.openConsumer(options.queues.length)
     for (const queue of options.queues) this.#workers.set(queue, this.#listen(queue))
@@ -231,6 +232,7 @@ class BullConsumer implements Consumer {
         await move()
         return
       } catch (error) {
+        if (isTakenAway(error)) return
         this.#trouble(error as Error)
       }
       await sleep(RETRY_MS, undefined, { signal, ref: false }).catch(() => undefined)

@@ -15,6 +15,18 @@ export function asBrokerError(server: string, error: unknown): unknown {
   return new BrokerUnavailable(server, error.message === '' ? code : error.message, error)
 }
 
+/** BullMQ's codes: no such job, no lock on it, not active, locked by another. */
+const TAKEN_AWAY: readonly unknown[] = [-1, -2, -3, -6]
+
+/**
+ * Whether it says that a message in hand is the engine's, or another consumer's, again: its queue was purged, or this
+ * process gave no sign of life for too long. It is delivered again or is gone, and what ran is in the lock's record.
+ */
+export function isTakenAway(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  return TAKEN_AWAY.includes((error as { code?: unknown }).code) || /^could not renew lock for job /.test(error.message)
+}
+
 /** What is wrong with the URL, by Postgres' code or the first words of Redis. */
 const CURES: readonly (readonly [RegExp, string])[] = [
   [

@@ -25,7 +25,10 @@ export interface ConsumeOptions {
   readonly deliver: (delivery: Delivery) => Promise<Verdict>
   /** The engine took the verdict. Not called when that is unknown. */
   readonly acknowledged: (message: Message) => void
-  /** Trouble that the engine mends by itself: a lost connection, a refused acknowledgement. At most one a second each. */
+  /**
+   * Trouble that the engine mends by itself, such as a lost connection. At most one a second each. That a message was taken
+   * away from whoever has it in hand is none: it comes again, or was purged.
+   */
   readonly trouble: (error: Error) => void
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Verdict } from '../../../src/task-base/engine.js'
-import { ACK, type EngineTest, eventually, gate, REDELIVER_MS } from './scene.js'
+import { ACK, ENDED, type EngineTest, eventually, gate, REDELIVER_MS } from './scene.js'
 
 /** Who delivers, how many at once, and what happens to a message whose consumer is gone. */
 export function consumeContract(test: EngineTest): void {
@@ -226,5 +226,33 @@ export function consumeContract(test: EngineTest): void {
     await eventually('the other message', () => seen.acknowledged.includes('b'))
     assert.equal(await scene.engine.state(scene.queue('default'), 'a'), 'delayed')
     assert.deepEqual([seen.ids, seen.acknowledged], [['a', 'b'], ['b']])
+  })
+
+  for (const verdict of [ACK, { verdict: 'putBack', delayMs: 0 }] as const) {
+    test(`no trouble is told of a message that was removed in a consumer's hands: ${verdict.verdict}`, async (scene) => {
+      const door = gate<Verdict>()
+      const { seen } = await scene.watch(async ({ message }) => (message.id === 'a' ? door.opened : ACK))
+      await scene.publish('a')
+      await eventually('its delivery', () => seen.ids.length === 1)
+      await scene.engine.destroy([scene.queue('default')])
+      door.open(verdict)
+      const next = scene.publish('b')
+      await eventually('a later one', () => seen.ids.includes('b'))
+      await next
+      assert.deepEqual([seen.ids.filter((id) => id === 'b').length, seen.trouble], [1, []])
+    })
+  }
+
+  test('no trouble is told of a message that a blocked consumer had for too long; it comes again', async (scene) => {
+    const { seen } = await scene.watch(async () => {
+      const until = performance.now() + (seen.ids.length === 1 ? 2 * REDELIVER_MS : 0)
+      while (performance.now() < until);
+      return ACK
+    })
+    await scene.publish('a')
+    await eventually('its end', async () => ENDED.includes(await scene.engine.state(scene.queue('default'), 'a')))
+    await scene.publish('b')
+    await eventually('a later one', () => seen.acknowledged.includes('b'))
+    assert.deepEqual(seen.trouble, [])
   })
 }
