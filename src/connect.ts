@@ -7,6 +7,8 @@ import { UsageError } from './lock/error.js'
 import type { LockSource, LockStore } from './lock/lock-store.js'
 import { printable } from './lock/printable.js'
 import type { Engine } from './task-base/engine.js'
+import { type RedisPlace, shownPlace } from './task-base/redis-place.js'
+import type { ServerSource } from './task-base/redis-settings.js'
 
 /** Everything that one app needs of its servers. The one place that turns a URL into an adapter. */
 export interface Servers {
@@ -21,7 +23,7 @@ export interface Servers {
   /** How the keeper thread opens the lock store; undefined for `memory:`, which lives in this process. */
   readonly lockSource: LockSource | undefined
   /** How children reach the very same servers; undefined for `memory:`. */
-  readonly forChildren: { readonly broker: string; readonly locks: string } | undefined
+  readonly forChildren: { readonly broker: ServerSource; readonly locks: ServerSource } | undefined
   /** Opens this process's barrier, or undefined where the locks have none. Only workers call it. */
   openBarrier(worker: string): Promise<Barrier | undefined>
   close(): Promise<void>
@@ -30,9 +32,9 @@ export interface Servers {
 export interface ConnectOptions {
   readonly app: string
   /** Undefined: BEATLOCK_BROKER, then `embedded:`. */
-  readonly broker: string | undefined
+  readonly broker: ServerSource | undefined
   /** Undefined: BEATLOCK_LOCKS, then the broker's. */
-  readonly locks: string | undefined
+  readonly locks: ServerSource | undefined
   /** Where the timetable is: undefined: on the locks' server; or `file:PATH`. */
   readonly schedule?: string | undefined
   readonly barrier: 'auto' | 'none'
@@ -44,16 +46,20 @@ export interface ConnectOptions {
   readonly trouble: (error: Error) => void
 }
 
-const SCHEMES = ['redis', 'rediss', 'postgres', 'postgresql', 'embedded', 'memory'] as const
+const SCHEMES = ['redis', 'postgres', 'embedded', 'memory'] as const
 export type Scheme = (typeof SCHEMES)[number]
 
+const SPELLED: Readonly<Record<string, Scheme>> = { rediss: 'redis', postgresql: 'postgres' }
+
 /** @throws UsageError for a scheme that no adapter serves. */
-export function schemeOf(url: string): Scheme {
-  const scheme = url.slice(0, Math.max(0, url.indexOf(':')))
+export function schemeOf(source: ServerSource): Scheme {
+  if (typeof source !== 'string') return 'redis'
+  const named = source.slice(0, Math.max(0, source.indexOf(':'))).replace(/^(rediss?)\+(sentinel|cluster)$/, '$1')
+  const scheme = SPELLED[named] ?? named
   const known = SCHEMES.find((each) => each === scheme)
   if (known) return known
   throw new UsageError(
-    `'${maskUrl(url)}' is no server URL that beatlock knows; write redis://…, postgres://…, embedded: or memory:.`,
+    `'${maskUrl(source)}' is no server URL that beatlock knows; write redis://…, postgres://…, embedded: or memory:.`,
   )
 }
 
@@ -71,7 +77,7 @@ export function embeddedFolder(from: string): string {
 }
 
 /** Which broker a process uses. @throws UsageError in production where none is named: three hosts would have no lock. */
-export function brokerOf(options: Pick<ConnectOptions, 'broker' | 'embeddedDir'>): string {
+export function brokerOf(options: Pick<ConnectOptions, 'broker' | 'embeddedDir'>): ServerSource {
   const named = options.broker ?? process.env['BEATLOCK_BROKER']
   if (named === undefined || named === '') {
     if (process.env['NODE_ENV'] === 'production') {
@@ -81,7 +87,7 @@ export function brokerOf(options: Pick<ConnectOptions, 'broker' | 'embeddedDir'>
     }
     return `embedded:${options.embeddedDir ?? embeddedFolder('.')}`
   }
-  if (schemeOf(named) !== 'embedded') return named
+  if (typeof named !== 'string' || schemeOf(named) !== 'embedded') return named
   const folder = named.slice('embedded:'.length)
   return `embedded:${folder === '' ? (options.embeddedDir ?? embeddedFolder('.')) : resolve(folder)}`
 }
@@ -107,7 +113,7 @@ export async function connect(options: ConnectOptions): Promise<Servers> {
   }
 }
 
-async function connectMemory(options: ConnectOptions, broker: string, locks: string): Promise<Servers> {
+async function connectMemory(options: ConnectOptions, broker: ServerSource, locks: ServerSource): Promise<Servers> {
   if (broker !== locks)
     throw new UsageError('memory: holds locks and messages of one process; it goes with no other server.')
   const { openMemory } = await import('../adapters/memory/index.js')
@@ -132,7 +138,7 @@ type Keep = <T extends { close(): Promise<void> }>(part: T) => T
 
 /** One server as the adapters take it: a Redis URL, or a Postgres connection. */
 type Place =
-  | { readonly kind: 'redis'; readonly shown: string; readonly url: string }
+  | { readonly kind: 'redis'; readonly shown: string; readonly url: ServerSource }
   | {
       readonly kind: 'postgres'
       readonly shown: string
@@ -144,7 +150,7 @@ type PostgresConnection = import('../adapters/postgres/index.js').PostgresOption
 
 async function connectServers(
   options: ConnectOptions,
-  urls: { broker: string; locks: string },
+  urls: { broker: ServerSource; locks: ServerSource },
   keep: Keep,
 ): Promise<Omit<Servers, 'close'>> {
   const file = readFileUrl(options.schedule)
@@ -188,22 +194,25 @@ async function openFile(path: string, { app, mayStart }: ConnectOptions): Promis
   return openScheduleStore({ app, path, whenHeld: mayStart ? 'refuse' : 'view' })
 }
 
-async function serverAt(url: string, options: ConnectOptions, keep: Keep): Promise<Place> {
-  const scheme = schemeOf(url)
-  if (scheme === 'embedded') {
+async function serverAt(url: ServerSource, options: ConnectOptions, keep: Keep): Promise<Place> {
+  if (typeof url !== 'string' || schemeOf(url) === 'redis') {
+    const { redisPlace } = await import('./task-base/redis-source.js')
+    return { kind: 'redis', shown: shownSource(url, redisPlace(url)), url }
+  }
+  if (schemeOf(url) === 'embedded') {
     const { openEmbedded } = await import('../adapters/embedded/index.js')
     const { mayStart, trouble } = options
     const server = keep(await openEmbedded({ dir: url.slice('embedded:'.length), mayStart, trouble }))
     return { kind: 'postgres', shown: `embedded:${server.folder}`, connection: server.connection, schema: undefined }
   }
-  if (scheme === 'redis' || scheme === 'rediss') {
-    const { parseRedisUrl } = await import('../adapters/redis/index.js')
-    parseRedisUrl(url)
-    return { kind: 'redis', shown: maskUrl(url), url }
-  }
   const { parsePostgresUrl } = await import('../adapters/postgres/index.js')
   const { connection, schema } = parsePostgresUrl(url)
   return { kind: 'postgres', shown: maskUrl(url), connection, schema }
+}
+
+function shownSource(source: ServerSource, place: RedisPlace): string {
+  if (typeof source === 'string') return maskUrl(source)
+  return 'url' in source ? maskUrl(source.url) : shownPlace(place)
 }
 
 function lockAdapter(place: Place, app: string): { module: URL; lockOptions: Record<string, unknown> } {

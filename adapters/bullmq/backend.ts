@@ -4,6 +4,7 @@ import type { JobData } from './job.js'
 
 /** The arguments after the queue's name, for `Queue` and `Worker` alike: where BullMQ keeps its jobs. */
 export interface Backend {
+  readonly over: 'tls' | 'plain'
   /** The queue's name as BullMQ has it. */
   queueName(queue: string): string
   /** Opens a queue for publishing and looking; its commands are bounded in time. */

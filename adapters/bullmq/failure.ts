@@ -1,4 +1,5 @@
 import { BeatlockError, BrokerUnavailable, UsageError } from '../../src/lock/error.js'
+import { tlsSilence, tlsTrouble } from '../../src/lock/tls-trouble.js'
 
 const SOCKET = /^(ENOENT|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|EACCES)$/
 /** Postgres: connection errors, out of resources, shutting down, cancelled, a standby, wrong login or database. */
@@ -11,6 +12,8 @@ const TEXT =
 export function asBrokerError(server: string, error: unknown): unknown {
   if (error instanceof BeatlockError || !(error instanceof Error)) return error
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  const tls = tlsTrouble(error)
+  if (tls !== undefined) return new BrokerUnavailable(server, tls, error)
   if (!SOCKET.test(code) && !POSTGRES.test(code) && !TEXT.test(error.message)) return error
   return new BrokerUnavailable(server, error.message === '' ? code : error.message, error)
 }
@@ -41,13 +44,20 @@ const CURES: readonly (readonly [RegExp, string])[] = [
 export type CureOf = (error: unknown) => string | undefined
 
 /** At opening, a wrong login or database is the caller's mistake: waiting does not mend it. */
-export function asOpeningError(server: string, error: unknown, cureOf?: CureOf): unknown {
+export function asOpeningError(
+  server: string,
+  error: unknown,
+  { cureOf, over = 'plain' }: { readonly cureOf?: CureOf | undefined; readonly over?: 'tls' | 'plain' } = {},
+): unknown {
   if (error instanceof BeatlockError || !(error instanceof Error)) return error
   const known = cureOf?.(error)
   if (known !== undefined) return new UsageError(`${server}: ${known}.`, { cause: error })
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
-  const cure = CURES.find(([sign]) => sign.test(code) || sign.test(error.message))?.[1]
-  if (cure === undefined) return asBrokerError(server, error)
+  const cure = tlsTrouble(error) ?? CURES.find(([sign]) => sign.test(code) || sign.test(error.message))?.[1]
+  if (cure === undefined) {
+    const silence = over === 'tls' ? tlsSilence(error) : undefined
+    return silence === undefined ? asBrokerError(server, error) : new BrokerUnavailable(server, silence, error)
+  }
   return new UsageError(`${server}: ${cure} (--broker, BEATLOCK_BROKER or the app's broker).`, { cause: error })
 }
 

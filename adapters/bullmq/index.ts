@@ -2,6 +2,7 @@ import type { JobType, Queue } from 'bullmq'
 import type { EngineState } from '../../src/lock/doubt.js'
 import type { ConsumeOptions, Consumer, Engine } from '../../src/task-base/engine.js'
 import { decodeMessage, type Message } from '../../src/task-base/message.js'
+import type { ServerSource } from '../../src/task-base/redis-settings.js'
 import type { AddJob } from './adding.js'
 import { type Backend, COMMAND_TIMEOUT_MS, JOB_OPTIONS } from './backend.js'
 import { startConsumer } from './consumer.js'
@@ -13,7 +14,7 @@ import { redisBackend } from './redis-backend.js'
 
 /** Where the messages are kept. `server` is shown in errors: no credentials. */
 export type EngineOptions = { readonly app: string; readonly server: string } & (
-  | { readonly redis: { readonly url: string } }
+  | { readonly redis: { readonly url: ServerSource } }
   | { readonly postgres: { readonly connection: PostgresPlace; readonly cureOf?: CureOf } }
 )
 
@@ -44,7 +45,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     await backend.ready()
   } catch (error) {
     await engine.close()
-    throw asOpeningError(server, error, 'postgres' in options ? options.postgres.cureOf : undefined)
+    const { over } = backend
+    throw asOpeningError(server, error, { over, cureOf: 'postgres' in options ? options.postgres.cureOf : undefined })
   }
   return engine
 }

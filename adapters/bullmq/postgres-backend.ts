@@ -28,6 +28,7 @@ export function postgresBackend(of: {
   const publishing = open(connection, { max: 4, query_timeout: COMMAND_TIMEOUT_MS }, trouble)
   let migrated: Promise<void> | undefined
   return {
+    over: 'plain',
     queueName: (queue) => postgresQueue(app, queue),
     openQueue(name) {
       // Its types describe the pool by hand, and pg's own does not fit them; the same below.

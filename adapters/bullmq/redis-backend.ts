@@ -1,5 +1,8 @@
 import { type ConnectionOptions, Queue } from 'bullmq'
 import { Redis } from 'ioredis'
+import { connectionOptions, type RedisPlace } from '../../src/task-base/redis-place.js'
+import type { ServerSource } from '../../src/task-base/redis-settings.js'
+import { redisPlace } from '../../src/task-base/redis-source.js'
 import { addAlone } from './adding.js'
 import { type Backend, COMMAND_TIMEOUT_MS, JOB_OPTIONS, READY_MS } from './backend.js'
 import { redisPrefix } from './names.js'
@@ -7,12 +10,13 @@ import { redisPrefix } from './names.js'
 /** BullMQ on Redis. One connection publishes; each consumer has its own, and a blocking one of BullMQ's beside it. */
 export function redisBackend(of: {
   readonly app: string
-  readonly url: string
+  readonly url: ServerSource
   readonly trouble: (error: Error) => void
 }): Backend {
-  const { app, url, trouble } = of
+  const { app, trouble } = of
+  const place = redisPlace(of.url)
   const prefix = redisPrefix(app)
-  const client = open(url, trouble, {
+  const client = open(place, trouble, {
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
@@ -20,6 +24,7 @@ export function redisBackend(of: {
   })
   let stood = false
   return {
+    over: place.tls ? 'tls' : 'plain',
     queueName: (queue) => queue,
     openQueue(name) {
       const queue = new Queue(name, { ...connectionOf(client), prefix, defaultJobOptions: JOB_OPTIONS })
@@ -29,7 +34,7 @@ export function redisBackend(of: {
     // One connection has them leave together as it is.
     adding: (queue) => (job) => addAlone(queue, job),
     openConsumer() {
-      const consuming = open(url, trouble, { maxRetriesPerRequest: null })
+      const consuming = open(place, trouble, { maxRetriesPerRequest: null })
       return {
         options: { ...connectionOf(consuming), prefix },
         factory: undefined,
@@ -52,9 +57,11 @@ function queuesName(prefix: string): string {
   return `${prefix}:~queues`
 }
 
-function open(url: string, trouble: (error: Error) => void, options: object): Redis {
-  const retryStrategy = (times: number): number => Math.min(1000, 50 * 2 ** times)
-  const client = new Redis(url, { ...options, retryStrategy, connectTimeout: READY_MS })
+const pause = (times: number): number => Math.min(1000, 50 * 2 ** times)
+const RETRY = { retryStrategy: pause, sentinelRetryStrategy: pause, sentinelCommandTimeout: 1_000 }
+
+function open(place: RedisPlace, trouble: (error: Error) => void, options: object): Redis {
+  const client = new Redis({ ...connectionOptions(place), ...options, ...RETRY, connectTimeout: READY_MS })
   client.on('error', trouble)
   return client
 }

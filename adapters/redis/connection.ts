@@ -1,22 +1,17 @@
 import type { Redis } from 'ioredis'
 import { StoreUnavailable } from '../../src/lock/error.js'
+import type { RedisPlace } from '../../src/task-base/redis-place.js'
+import type { ServerSource } from '../../src/task-base/redis-settings.js'
+import { redisPlace } from '../../src/task-base/redis-source.js'
 import { clientOf } from './client.js'
-import {
-  asPublic,
-  credentialsRefused,
-  isCredentials,
-  isMissingScript,
-  isReply,
-  isTimeout,
-  reasonOf,
-} from './failure.js'
+import { asOpening, asPublic, isCredentials, isMissingScript, isReply, isTimeout, reasonOf } from './failure.js'
 import type { Script } from './script.js'
 import { checkServer } from './server-check.js'
 
 /** How an adapter is opened; survives a structured clone. */
 export interface RedisOptions {
   readonly app: string
-  readonly url: string
+  readonly url: ServerSource
   /** Host and port as shown in errors, without credentials. */
   readonly server: string
   /** How long one reply is waited for, in ms. Default 3000: below the publish lease. */
@@ -42,7 +37,7 @@ const COMMAND_TIMEOUT_MS = 3_000
 export class Connection {
   readonly server: string
   readonly #redis: Redis
-  readonly #db: number
+  readonly #place: RedisPlace
   readonly #timeoutMs: number
   #trouble: Error | undefined
   #closed = false
@@ -52,8 +47,8 @@ export class Connection {
   constructor({ url, server, commandTimeoutMs = COMMAND_TIMEOUT_MS }: Omit<RedisOptions, 'app'>) {
     this.server = server
     this.#timeoutMs = commandTimeoutMs
-    this.#redis = clientOf(url, commandTimeoutMs)
-    this.#db = this.#redis.options.db ?? 0
+    this.#place = redisPlace(url)
+    this.#redis = clientOf(this.#place, commandTimeoutMs)
     this.#redis.on('error', (error: Error) => {
       this.#trouble = error
     })
@@ -69,12 +64,10 @@ export class Connection {
       // The first attempt alone: a server that is not there is said at once; who wants to wait opens again.
       await this.#redis.connect()
       await this.#ready()
-      await checkServer(this, this.#db)
+      await checkServer(this, this.#place.db)
     } catch (error) {
       await this.close()
-      throw isCredentials(this.#trouble)
-        ? credentialsRefused(this.server, this.#trouble)
-        : asPublic(this.server, this.#trouble ?? error)
+      throw asOpening(this.server, this.#trouble ?? error, this.#place)
     }
   }
 

@@ -1,4 +1,6 @@
 import { BeatlockError, StoreUnavailable, UsageError } from '../../src/lock/error.js'
+import { tlsSilence, tlsTrouble } from '../../src/lock/tls-trouble.js'
+import type { RedisPlace } from '../../src/task-base/redis-place.js'
 
 /** What the server says while it cannot serve, by the first word of its reply: no fault of the request's. */
 const CANNOT_SERVE = new Set(['LOADING', 'READONLY', 'MASTERDOWN', 'OOM', 'CLUSTERDOWN', 'TRYAGAIN', 'BUSY'])
@@ -34,8 +36,18 @@ export function asPublic(server: string, error: unknown): unknown {
   return error
 }
 
-/** At opening, wrong credentials are the caller's mistake: waiting does not mend them. */
-export function credentialsRefused(server: string, error: Error): UsageError {
+/** At opening, wrong credentials or certificates are the caller's mistake: waiting does not mend them. */
+export function asOpening(server: string, error: unknown, { tls: secure }: Pick<RedisPlace, 'tls'>): unknown {
+  if (isCredentials(error)) return credentialsRefused(server, error)
+  const tls = tlsTrouble(error)
+  if (tls === undefined) {
+    const silence = secure && tlsSilence(error)
+    return silence === undefined ? asPublic(server, error) : new StoreUnavailable(server, silence, error)
+  }
+  return new UsageError(`${server}: ${tls}.`, { data: { server }, cause: error })
+}
+
+function credentialsRefused(server: string, error: Error): UsageError {
   const advice: Readonly<Record<string, string>> = {
     NOAUTH: 'it asks for a password and the URL has none',
     WRONGPASS: "it refuses the URL's user name or password",
@@ -46,6 +58,8 @@ export function credentialsRefused(server: string, error: Error): UsageError {
 
 /** One line for people. The client's own texts carry host and port, never credentials. */
 export function reasonOf(error: unknown): string {
+  const tls = tlsTrouble(error)
+  if (tls !== undefined) return tls
   const message = error instanceof Error ? error.message : ''
   if (isTimeout(error)) return 'it did not answer in time'
   if (/max retries per request|Connection is closed|isn't writeable|aborted/.test(message)) {

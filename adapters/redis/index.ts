@@ -1,4 +1,3 @@
 export type { RedisOptions } from './connection.js'
 export { openLockStore } from './lock-store.js'
 export { openScheduleStore } from './schedule-store.js'
-export { parseRedisUrl, type RedisAddress } from './url.js'

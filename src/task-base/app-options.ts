@@ -2,16 +2,20 @@ import { type Duration, parseDuration } from '../lock/duration.js'
 import { UsageError } from '../lock/error.js'
 import { suggest } from '../lock/suggest.js'
 import { type Entry, readEntry } from './entry.js'
+import { readServer, type ServerOption, type ServerSource } from './redis-settings.js'
 import { type Router, type Routes, readRoutes } from './route.js'
 import { refuseUnknown } from './unknown-option.js'
 import { readWorkerOptions, type WorkerAppOptions, type WorkerAppSettings } from './worker-options.js'
 
 export interface AppOptions {
-  /** `redis://…`, `postgres://…`, `embedded:`, `embedded:./dir` or `memory:`. Default: BEATLOCK_BROKER, then `embedded:`. */
-  readonly broker?: string
+  /**
+   * `redis://…`, `postgres://…`, `embedded:`, `embedded:./dir` or `memory:`; for Redis also a URL with certificates beside it,
+   * or an ioredis instance. Default: BEATLOCK_BROKER, then `embedded:`.
+   */
+  readonly broker?: ServerOption
   readonly locks?: {
     /** A server of its own for the locks. Default: the broker's. */
-    readonly url?: string
+    readonly url?: ServerOption
     /** `auto`: on Postgres a session advisory lock, elsewhere none. */
     readonly barrier?: 'auto' | 'none' | { readonly quorum: readonly string[] }
     /** How long a running lock lives without a sign of life; renewed each third. At least 5 s, default 15 s. */
@@ -31,8 +35,8 @@ export interface AppOptions {
 
 /** The options as read once, defaults filled. */
 export interface AppSettings {
-  readonly broker: string | undefined
-  readonly locksUrl: string | undefined
+  readonly broker: ServerSource | undefined
+  readonly locksUrl: ServerSource | undefined
   readonly barrier: 'auto' | 'none'
   readonly leaseMs: number
   readonly timezone: string
@@ -56,8 +60,8 @@ export function readAppOptions(app: string, options: AppOptions): AppSettings {
   refuseUnknown(`${where}: locks`, locks, ['url', 'barrier', 'lease'])
   refuseUnknown(`${where}: results`, options.results ?? {}, ['expires'])
   return {
-    broker: readUrl(`${where}: broker`, options.broker),
-    locksUrl: readUrl(`${where}: locks.url`, locks.url),
+    broker: readServer(`${where}: broker`, options.broker),
+    locksUrl: readServer(`${where}: locks.url`, locks.url),
     barrier: readBarrier(where, locks.barrier),
     leaseMs:
       locks.lease === undefined
@@ -87,11 +91,6 @@ export function readAppName(name: unknown): string {
 export function readEntryName(name: unknown): string {
   if (typeof name === 'string' && /^[^\u0000-\u001f\u007f-\u009f]{1,200}$/.test(name)) return name
   throw new UsageError(`a beat entry's name must be 1 to 200 printable characters, got ${JSON.stringify(name)}.`)
-}
-
-function readUrl(where: string, url: unknown): string | undefined {
-  if (url === undefined || (typeof url === 'string' && url !== '')) return url
-  throw new UsageError(`${where} must be a URL such as 'redis://127.0.0.1:6379/0', got ${JSON.stringify(url)}.`)
 }
 
 function readBarrier(where: string, barrier: unknown): 'auto' | 'none' {

@@ -5,11 +5,12 @@ import type { AppSettings } from './app-options.js'
 import { type Caller, type Connection, openConnection } from './connection.js'
 import type { Counters } from './counters.js'
 import type { AppEvents } from './event.js'
+import type { ServerSource } from './redis-settings.js'
 
 /** What worker, beat and commands set over what the code says. */
 export interface AppOverrides {
-  readonly broker?: string
-  readonly locks?: string
+  readonly broker?: ServerSource
+  readonly locks?: ServerSource
   /** `file:PATH` of the timetable, where it is not on the locks' server. */
   readonly schedule?: string
   /** Folder of a bare `embedded:`. */
