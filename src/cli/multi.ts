@@ -3,6 +3,7 @@ import { parseDuration } from '../lock/duration.js'
 import { UsageError } from '../lock/error.js'
 import { suggest } from '../lock/suggest.js'
 import { EXIT, type ExitCode } from './exit.js'
+import { refuseBadOptions } from './multi-check.js'
 import { type Planned, planWorkers, shownArgv } from './multi-plan.js'
 import { type Done, type Patience, restartOne, startOne, stopOne } from './multi-run.js'
 import { readPidfile } from './pidfile.js'
@@ -27,7 +28,7 @@ Options of worker follow the names: for all, or with :NAME for one. Each worker 
 with its log in --logfile and its pid in --pidfile; %n is its name, %h the host. Folders that are missing are made. A
 pidfile that a dead worker left is found out, also when another process has its pid by now.
 start waits until each takes messages. stop lets each finish what runs. restart does that one worker after the other,
-with the options that it is given, and ends at the first that fails.
+with the options that it is given, and ends at the first that fails. Options are read before any worker is stopped.
 Exit codes: 1 one failed, or ran already at start; 3 none of them runs (stop, show).`
 const VERBS = ['start', 'stop', 'restart', 'show'] as const
 type Verb = (typeof VERBS)[number]
@@ -73,6 +74,7 @@ async function multi(verb: Verb, workers: readonly Planned[], flags: MultiFlags)
   if (flags.app !== undefined) throw new UsageError('multi: -A names the app; leave --app out.')
   if (verb === 'show') return show(workers, flags)
   if (verb !== 'stop' && flags.A === undefined) throw new UsageError(`multi ${verb} needs the app's code: -A ./app.js.`)
+  if (verb !== 'stop') await refuseBadOptions(workers, flags)
   if (verb === 'restart') return restart(workers, patience)
   const act = verb === 'start' ? startOne : stopOne
   const all = await Promise.all(workers.map((worker) => told(worker, act(worker, patience))))

@@ -11,7 +11,7 @@ import { claimPidfile } from './pidfile.js'
 import { addCommand, exiting, type GlobalFlags } from './program.js'
 import { processName } from './served-app.js'
 
-interface WorkerFlags extends GlobalFlags {
+export interface WorkerFlags extends GlobalFlags {
   readonly beat?: true
   readonly concurrency?: string
   readonly pool?: string
@@ -53,8 +53,8 @@ const EXAMPLES = `
 beatlock -A ./app.js worker -B
 beatlock -A ./app.js worker -c 8 -Q default,reports -n w1 --time-limit 10m`
 
-/** `worker`: runs tasks, and with -B also a beat. */
-export function addWorkerCommand(parent: Command): void {
+/** `worker`: runs tasks, and with -B also a beat. `act`: what is done with its options instead. */
+export function addWorkerCommand(parent: Command, act: (flags: WorkerFlags) => Promise<ExitCode> = startWorker): void {
   addCommand(parent, 'worker', 'runs tasks in child processes; with -B also a beat', EXAMPLES)
     .option('-B, --beat', 'also run a beat, in a process of its own that dies with the worker')
     .option('-c, --concurrency <number>', 'how many runs at once; default: the number of cores')
@@ -75,18 +75,19 @@ export function addWorkerCommand(parent: Command): void {
     .option('--autoscale <max,min>', 'from min children to max: more while messages wait, fewer after 30 s idle')
     .option('--shutdown-timeout <duration>', 'kill what still runs this long after SIGTERM; default: 5m')
     .addHelpText('after', SIGNALS)
-    .action(exiting((_, command: Command) => worker(command.optsWithGlobals<WorkerFlags>())))
+    .action(exiting((_, command: Command) => act(command.optsWithGlobals<WorkerFlags>())))
 }
 
 /** Loaded when it is needed: the log and the timetable cost every other command its start. */
-async function worker(flags: WorkerFlags): Promise<ExitCode> {
+async function startWorker(flags: WorkerFlags): Promise<ExitCode> {
   const choice = readChoice(flags)
   if (flags.pidfile !== undefined) claimPidfile(flags.pidfile)
   const { runWorker } = await import('./worker-run.js')
   return runWorker(flags, choice)
 }
 
-function readChoice(flags: WorkerFlags): WorkerChoice {
+/** @throws UsageError that names the option, the value and the cure */
+export function readChoice(flags: WorkerFlags): WorkerChoice {
   const pool = readPool(flags.pool)
   const softTimeLimitMs = readLimit('--soft-time-limit', flags.softTimeLimit)
   const timeLimitMs = readLimit('--time-limit', flags.timeLimit)

@@ -16,8 +16,7 @@ export interface AppSpec extends AppOverrides {
 
 /** Loads an app's module and its `imports`, then lets it configure itself. @throws UsageError that names the module and the cure. */
 export async function loadApp(spec: AppSpec): Promise<App> {
-  const file = resolve(spec.module)
-  refuseMissing(file, spec.module)
+  const file = requireModule(spec.module)
   const exported = await load(file, spec.module)
   const app = exported['app'] ?? exported['default']
   if (!isApp(app)) {
@@ -49,11 +48,14 @@ function refuseOtherVersion(module: string, its: string): void {
   )
 }
 
-function refuseMissing(file: string, shown: string): void {
+/** The path of an app's module. @throws UsageError where there is no such file */
+export function requireModule(shown: string): string {
+  const file = resolve(shown)
   if (!existsSync(file))
     throw new UsageError(`app module ${shown} does not exist (looked at ${file}); name it with -A ./app.js.`)
   if (statSync(file).isDirectory())
     throw new UsageError(`app module ${shown} is a folder; name the file in it that exports the app.`)
+  return file
 }
 
 async function load(file: string, shown: string): Promise<Record<string, unknown>> {

@@ -108,6 +108,26 @@ describe('multi: several workers on one host', function () {
     assert.deepEqual([pidOf('w1'), (await show())[0]?.state], [pid, 'running'])
   })
 
+  it('leaves all workers alone at a restart whose options or app a worker would refuse', async () => {
+    const before = [pidOf('w1'), pidOf('w2')]
+    const refused = [
+      [['-c:w2', 'many'], /-c must be a whole number from 1 to 1000, got 'many'/],
+      [['--autoscale', '8,2'], /--autoscale says how many children there are: leave -c out/],
+      [['-P:w2', 'gevent'], /-P must be prefork or solo, got 'gevent'/],
+      [['-A', './gone.js'], /app module \.\/gone\.js does not exist/],
+    ] as const
+    for (const [words, sentence] of refused) {
+      const { code, stdout, stderr } = await multi([...RESTART, ...words])
+      assert.deepEqual([code, stdout], [2, ''])
+      assert.match(stderr, sentence)
+    }
+    assert.deepEqual([pidOf('w1'), pidOf('w2')], before)
+    assert.deepEqual(
+      (await show()).map(({ state }) => state),
+      ['running', 'running'],
+    )
+  })
+
   it('finds out a pidfile that a killed worker left, also when another process has its pid', async () => {
     const [, born = ''] = readFileSync(join(folder, 'run', 'w1.pid'), 'utf8').split('\n')
     process.kill(-pidOf('w1'), 'SIGKILL')
