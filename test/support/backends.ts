@@ -1,5 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { connect } from '../../adapters/embedded/session.js'
 import { type Fleet, type FleetOptions, startFleet } from './fleet.js'
 import { type PostgresServer, startPostgres } from './postgres-server.js'
+import { withRedis } from './redis-client.js'
 import { type RedisServer, startRedis } from './redis-server.js'
 
 /** A server of either kind. */
@@ -12,7 +15,12 @@ export interface Backend {
   crash(): Promise<void>
   restart(): Promise<void>
   remove(): Promise<void>
+  /** What else can happen to it while all its data are kept. */
+  readonly strikes?: Readonly<Record<string, () => Promise<void>>>
 }
+
+/** How long a server is stopped at most: less than leases last. */
+const SERVER_PAUSE_MS = 2_000
 
 /** Its data is kept over a restart: Redis has everything in its append-only file. */
 export async function startBackend(name: Backend['name']): Promise<Backend> {
@@ -32,6 +40,14 @@ function onRedis(server: RedisServer): Backend {
     crash: async () => void process.kill(server.pid, 'SIGKILL'),
     restart: () => server.restart(),
     remove: () => server.stop(),
+    strikes: {
+      'pause server': () => paused(server.pid),
+      'end connections': () =>
+        withRedis(
+          server,
+          async (redis) => void (await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')),
+        ),
+    },
   }
 }
 
@@ -43,7 +59,24 @@ function onPostgres(server: PostgresServer): Backend {
     crash: () => server.stop('immediate'),
     restart: () => server.restart(),
     remove: () => server.remove(),
+    strikes: {
+      'end connections': async () => {
+        const attempt = await connect(server.connection, 'fault')
+        if (attempt.outcome !== 'connected') return
+        await attempt.client.query(
+          'select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid() and backend_type = $1',
+          ['client backend'],
+        )
+        await attempt.client.end()
+      },
+    },
   }
+}
+
+async function paused(pid: number): Promise<void> {
+  process.kill(pid, 'SIGSTOP')
+  await sleep(SERVER_PAUSE_MS)
+  process.kill(pid, 'SIGCONT')
 }
 
 /** A fault, on one backend; its fleet is ended and checked by the caller. */

@@ -49,15 +49,26 @@ const WAKE_UP_NS = 250_000_000n
 /** These end a message for a recorded reason, without a run that covers it. */
 const REVOKED: readonly FinalOutcome[] = ['expired', 'revoked', 'cleared', 'purged', 'replaced']
 
-/** All violations of what the lock promises, as sentences; none is what a test wants. Pure. */
-export function violations(evidence: Evidence): string[] {
+/** What was found wrong with some promises. */
+export interface Judgement {
+  readonly promises: string
+  readonly found: readonly string[]
+}
+
+/** What the lock promises, one after the other. Pure. */
+export function judge(evidence: Evidence): Judgement[] {
   return [
-    ...overlaps(evidence),
-    ...tokensOutOfOrder(evidence),
-    ...wrongEndings(evidence),
-    ...uncoveredCalls(evidence),
-    ...evidence.locks.map((key) => `key ${key} is still locked`),
+    { promises: 'P1 P2', found: overlaps(evidence) },
+    { promises: 'P3', found: tokensOutOfOrder(evidence) },
+    { promises: 'P10 P11 P13', found: wrongEndings(evidence) },
+    { promises: 'P18', found: uncoveredCalls(evidence) },
+    { promises: 'P8', found: evidence.locks.map((key) => `key ${key} is still locked`) },
   ]
+}
+
+/** All violations as sentences; none is what a test wants. */
+export function violations(evidence: Evidence): string[] {
+  return judge(evidence).flatMap(({ found }) => found)
 }
 
 /** [P1] [P2] At no instant more bodies of a key than its limit. */

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { App } from '../../src/index.js'
 import type { AppEvents } from '../../src/task-base/event.js'
 import { type BodyLine, finishFile, processState, readLines } from './body-log.js'
-import { type Ack, type Ending, type Recorded, type Struck, violations } from './checker.js'
+import { type Ack, type Ending, type Judgement, judge, type Recorded, type Struck } from './checker.js'
 import type { Call, Hammer } from './fault-process.js'
 import { heirFile } from './own-end.js'
 import type { PublisherOrder } from './publisher-process.js'
@@ -71,11 +71,15 @@ export interface Fleet {
   pause(pids: readonly number[]): { wake(): void }
   /** SIGKILL of one process, which the check then knows of. */
   kill(pid: number): void
+  /** The network of a process fails until `heal`, which the check then knows of. */
+  cutOff(pid: number): { heal(): void }
   /** The server has lost its data: the check asks for no end of a call that was accepted until now. */
   lostData(): void
   endings(): Promise<Map<string, Ending | null>>
   /** Waits until everything has come to rest, then answers what is wrong. */
   check(options?: { readonly withinMs?: number }): Promise<string[]>
+  /** The same, promise by promise. */
+  judge(options?: { readonly withinMs?: number }): Promise<Judgement[]>
   /** Ends every process. @throws Error if one had to be killed, or was left. */
   end(): Promise<void>
 }
@@ -176,11 +180,23 @@ export function startFleet({ url, limit = 1, lease }: FleetOptions): Fleet {
       struck.push({ pid, fromNs: process.hrtime.bigint(), toNs: null, goneNs: null })
       if (processState(pid) !== 'gone') process.kill(pid, 'SIGKILL')
     },
+    cutOff(pid) {
+      const strike: { -readonly [Field in keyof Struck]: Struck[Field] } = {
+        ...{ pid, fromNs: process.hrtime.bigint(), toNs: null, goneNs: null },
+      }
+      struck.push(strike)
+      return {
+        heal() {
+          strike.toNs = process.hrtime.bigint()
+        },
+      }
+    },
     lostData() {
       lostNs = process.hrtime.bigint()
     },
     endings: () => endingsOf(app, acksToCheck()),
-    async check({ withinMs = 40_000 } = {}) {
+    check: async (options) => (await fleet.judge(options)).flatMap(({ found }) => found),
+    async judge({ withinMs = 40_000 } = {}) {
       await until(() => atRest(app, acksToCheck()), { timeoutMs: withinMs, everyMs: 100, what: 'rest' }).catch(
         () => undefined,
       )
@@ -188,7 +204,7 @@ export function startFleet({ url, limit = 1, lease }: FleetOptions): Fleet {
       const acks = acksToCheck()
       const endings = await endingsOf(app, acks)
       const recorded = readNsLines<Recorded>(endFile)
-      return violations({ lines: lines(), acks, endings, recorded, locks: await lockedKeys(app), limit, struck })
+      return judge({ lines: lines(), acks, endings, recorded, locks: await lockedKeys(app), limit, struck })
     },
     async end() {
       const problems: string[] = []

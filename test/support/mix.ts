@@ -1,11 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Backend } from './backends.js'
 import { processState } from './body-log.js'
+import type { Judgement } from './checker.js'
+import { through } from './fault-process.js'
 import { type Fleet, type PublisherMember, startFleet, type WorkerMember } from './fleet.js'
 import { type Random, randomFrom } from './random.js'
+import { startTcpProxy, type TcpProxy } from './tcp-proxy.js'
 
 export interface MixOptions {
-  readonly backend: Pick<Backend, 'url' | 'crash' | 'restart'>
+  readonly backend: Pick<Backend, 'url' | 'port' | 'crash' | 'restart' | 'strikes'>
   readonly seed: number
   readonly ms: number
   /** On a busy machine a round goes on until so many bodies have run, for at most five times `ms`; default 0. */
@@ -24,6 +27,7 @@ export interface MixReport {
   readonly calls: Readonly<Record<string, number>>
   readonly endings: Readonly<Record<string, number>>
   readonly starts: number
+  readonly judgements: readonly Judgement[]
   readonly violations: readonly string[]
 }
 
@@ -32,39 +36,44 @@ const LONGEST_TIMES = 5
 const LONGEST_BODY_MS = 400
 const LONGEST_PAUSE_MS = 7_500
 
-type Fault =
-  | 'kill child'
-  | 'kill parent'
-  | 'kill publisher'
-  | 'pause child'
-  | 'pause parent'
-  | 'stop worker'
-  | 'restart server'
-/** Children die often, since that costs no lease. */
-const FAULTS: readonly Fault[] = [
-  ...Array<Fault>(5).fill('kill child'),
+/** Longer than a lease, at most. */
+const LONGEST_CUT_MS = 7_500
+const SLOW_MS = 400
+
+/** Children die often, since that costs no lease. Those of the backend's own are named by it. */
+const FAULTS = [
+  ...Array<'kill child'>(6).fill('kill child'),
   'kill parent',
   'kill publisher',
   'pause child',
   'pause parent',
   'stop worker',
   'restart server',
-]
+  'cut worker off',
+  'mute replies',
+  'lose a reply',
+  'lose a reply',
+  'slow network',
+] as const
+type Fault = (typeof FAULTS)[number]
 
 /** Workers and publishers at work on few keys while faults strike at random; heals, comes to rest, checks. */
 export async function runMix(options: MixOptions): Promise<MixReport> {
   const fleet = startFleet({ url: options.backend.url })
+  const crew = new Crew(fleet, options)
   try {
-    const crew = new Crew(fleet, options)
     await crew.start()
     const faults = await crew.suffer()
     await crew.heal()
-    const violations = await fleet.check({ withinMs: 60_000 })
+    const judgements = await fleet.judge({ withinMs: 60_000 })
+    const violations = judgements.flatMap(({ found }) => found)
     const calls = tally(fleet.acks().map(({ outcome }) => outcome))
     const endings = tally([...(await fleet.endings()).values()].map((ending) => ending?.outcome ?? 'none'))
-    return { seed: options.seed, faults, calls, endings, starts: startsOf(fleet), violations }
+    return { seed: options.seed, faults, calls, endings, starts: startsOf(fleet), judgements, violations }
   } finally {
+    await crew.heal().catch(() => undefined)
     await fleet.end()
+    await crew.leave()
   }
 }
 
@@ -76,6 +85,8 @@ class Crew {
   readonly #workers: WorkerMember[] = []
   readonly #publishers: PublisherMember[] = []
   readonly #waking: Promise<void>[] = []
+  /** Each worker's way to the server. */
+  readonly #proxies = new Map<WorkerMember, TcpProxy>()
   #started = 0
 
   constructor(fleet: Fleet, options: MixOptions) {
@@ -94,13 +105,13 @@ class Crew {
 
   async suffer(): Promise<Record<string, number>> {
     const from = performance.now()
-    const struck: Fault[] = []
+    const struck: string[] = []
     const { signal, ms, bodies = 0 } = this.#options
     const passed = (times: number): boolean => performance.now() - from > times * ms
     while (!passed(1) || (!passed(LONGEST_TIMES) && startsOf(this.#fleet) <= bodies)) {
       await sleep(200 + this.#random.below(800), undefined, { signal }).catch(() => undefined)
       if (signal?.aborted) break
-      const fault = this.#random.of(FAULTS)
+      const fault = this.#random.of([...FAULTS, ...Object.keys(this.#options.backend.strikes ?? {})])
       if (await this.#strike(fault)) struck.push(fault)
     }
     return tally(struck)
@@ -113,8 +124,18 @@ class Crew {
     if (this.#workers.every((worker) => worker.exited())) await this.#hire()
   }
 
-  async #strike(fault: Fault): Promise<boolean> {
-    const worker = this.#random.of(this.#workers)
+  /** The proxies stay until the fleet has ended: its workers speak through them to the last. */
+  async leave(): Promise<void> {
+    await Promise.all([...this.#proxies.values()].map((proxy) => proxy.stop()))
+  }
+
+  /** Answers whether it came to pass. */
+  async #strike(fault: string): Promise<boolean> {
+    const own = this.#options.backend.strikes?.[fault]
+    if (own) {
+      await own()
+      return true
+    }
     if (fault === 'kill publisher') {
       await this.#take(this.#publishers).kill()
       await this.#publish()
@@ -125,17 +146,50 @@ class Crew {
       await this.#options.backend.restart()
       return true
     }
-    if (processState(worker.pid) !== 'running') return false
-    if (fault === 'kill parent' || fault === 'stop worker') {
-      this.#workers.splice(this.#workers.indexOf(worker), 1)
-      if (fault === 'kill parent') this.#fleet.kill(worker.pid)
-      await Promise.all([worker.stop(), this.#hire()])
-      return true
+    const worker = this.#random.of(this.#workers)
+    return processState(worker.pid) === 'running' && this.#strikeWorker(worker, fault as Fault)
+  }
+
+  async #strikeWorker(worker: WorkerMember, fault: Fault): Promise<boolean> {
+    switch (fault) {
+      case 'kill parent':
+      case 'stop worker':
+        this.#workers.splice(this.#workers.indexOf(worker), 1)
+        if (fault === 'kill parent') this.#fleet.kill(worker.pid)
+        await Promise.all([worker.stop(), this.#hire()])
+        return true
+      case 'cut worker off':
+        return this.#fail(worker, (proxy) => proxy.cut())
+      case 'mute replies':
+        return this.#fail(worker, (proxy) => proxy.swallow())
+      case 'slow network':
+        return this.#fail(worker, (proxy) => proxy.delay(SLOW_MS))
+      case 'lose a reply':
+        this.#proxies.get(worker)?.loseNextReply()
+        return true
+      default:
+        return this.#strikeProcess(fault, fault === 'pause parent' ? worker.pid : this.#random.of(worker.children()))
     }
-    const pid = fault === 'pause parent' ? worker.pid : this.#random.of(worker.children())
+  }
+
+  #strikeProcess(fault: Fault, pid: number | undefined): boolean {
     if (pid === undefined) return false
     if (fault === 'kill child') this.#fleet.kill(pid)
     else this.#pause(pid)
+    return true
+  }
+
+  /** Its network fails for a while. */
+  #fail(worker: WorkerMember, start: (proxy: TcpProxy) => void): boolean {
+    const proxy = this.#proxies.get(worker)
+    if (!proxy) return false
+    const cut = this.#fleet.cutOff(worker.pid)
+    start(proxy)
+    const healed = sleep(this.#random.below(LONGEST_CUT_MS)).then(() => {
+      proxy.heal()
+      cut.heal()
+    })
+    this.#waking.push(healed)
     return true
   }
 
@@ -150,7 +204,12 @@ class Crew {
 
   async #hire(): Promise<void> {
     this.#started += 1
-    this.#workers.push(await this.#fleet.worker(`w${this.#started}`, { concurrency: 2 }))
+    const { url, port } = this.#options.backend
+    const name = `w${this.#started}`
+    const proxy = await startTcpProxy(port)
+    const worker = await this.#fleet.worker(name, { concurrency: 2, broker: through(proxy, url) })
+    this.#proxies.set(worker, proxy)
+    this.#workers.push(worker)
   }
 
   async #publish(): Promise<void> {

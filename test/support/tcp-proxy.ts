@@ -24,6 +24,8 @@ interface Line {
   readonly server: Socket
   mute: boolean
   heard: boolean
+  /** Replies that are held back: none overtakes another. */
+  readonly held: Buffer[]
 }
 
 /** @param port of the server behind it */
@@ -55,7 +57,7 @@ export async function startTcpProxy(port: number): Promise<TcpProxy> {
       client.destroy()
       return
     }
-    const line: Line = { client, server: connect(port, '127.0.0.1'), mute: false, heard: true }
+    const line: Line = { client, server: connect(port, '127.0.0.1'), mute: false, heard: true, held: [] }
     lines.add(line)
     client.setNoDelay(true)
     line.server.setNoDelay(true)
@@ -65,10 +67,12 @@ export async function startTcpProxy(port: number): Promise<TcpProxy> {
       line.server.write(request)
     })
     line.server.on('data', (reply) => {
-      if (state.delayMs === 0) return deliver(line, reply)
+      if (state.delayMs === 0 && line.held.length === 0) return deliver(line, reply)
+      line.held.push(reply)
       const timer = setTimeout(() => {
         timers.delete(timer)
-        deliver(line, reply)
+        const first = line.held.shift()
+        if (first) deliver(line, first)
       }, state.delayMs)
       timers.add(timer)
     })
