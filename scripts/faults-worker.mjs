@@ -7,7 +7,7 @@ import { needTestPrograms } from './test-programs.mjs'
 const ROUND_TASKS = 500
 
 const length = { name: 'tasks', default: '10000' }
-const { tasks, seed: firstSeed, backend: name } = faultOptions('npm run faults:worker', length)
+const { tasks, seed: firstSeed, backend: name } = faultOptions('npm run faults:worker', { length })
 setUp()
 needTestPrograms()
 buildIfStale()

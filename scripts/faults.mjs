@@ -1,11 +1,14 @@
-// `npm run faults -- --minutes N --seed S --backend redis|postgres`: the random mix of faults at length, in rounds.
+// `npm run faults -- --minutes N --seed S [--backend NAME]`: the random mix of faults at length, in rounds; on every
+// backend, one after the other, it also writes the figures of docs/RELIABILITY.md.
 import { faultOptions } from './fault-options.mjs'
+import { writeReliability } from './reliability.mjs'
 import { buildIfStale, setUp } from './setup.mjs'
 import { needTestPrograms } from './test-programs.mjs'
 
 const ROUND_MS = 20_000
+const BACKENDS = ['redis', 'postgres']
 
-const { minutes, seed: firstSeed, backend: name } = faultOptions('npm run faults')
+const { minutes, seed: firstSeed, backend: chosen } = faultOptions('npm run faults', { backends: BACKENDS, all: true })
 setUp()
 needTestPrograms()
 buildIfStale()
@@ -14,35 +17,47 @@ const { runMix } = await import('../dist/test/support/mix.js')
 
 const stop = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, interrupted)
-console.log(`Faults on ${name} for ${minutes} min, from --seed ${firstSeed} on; each round has a seed of its own.`)
-const backend = await startBackend(name)
-const reports = []
-try {
-  const until = performance.now() + minutes * 60_000
-  const more = () => reports.length === 0 || performance.now() + ROUND_MS < until
-  for (let seed = firstSeed; more() && !stop.signal.aborted; seed += 1) reports.push(await round(seed))
-} finally {
-  await backend.remove()
+const names = chosen === 'all' ? BACKENDS : [chosen]
+const played = []
+for (const name of names) if (!stop.signal.aborted) played.push(await play(name, minutes / names.length))
+if (chosen === 'all' && !stop.signal.aborted) writeReliability(played)
+process.exitCode = played.some(({ reports }) => sum(reports, violationsOf) > 0) ? 1 : 0
+
+async function play(name, share) {
+  console.log(`Faults on ${name} for ${share} min, from --seed ${firstSeed} on; each round has a seed of its own.`)
+  const backend = await startBackend(name)
+  const reports = []
+  try {
+    const until = performance.now() + share * 60_000
+    const more = () => reports.length === 0 || performance.now() + ROUND_MS < until
+    for (let seed = firstSeed; more() && !stop.signal.aborted; seed += 1) reports.push(await round(backend, seed))
+  } finally {
+    await backend.remove()
+  }
+  console.table({
+    rounds: reports.length,
+    ...prefixed(reports, 'fault: ', ({ faults }) => faults),
+    ...prefixed(reports, 'call: ', ({ calls }) => calls),
+    bodies: sum(reports, ({ starts }) => starts),
+    ...prefixed(reports, 'end: ', ({ endings }) => endings),
+    violations: sum(reports, violationsOf),
+  })
+  return { name, minutes: share, firstSeed, reports }
 }
-const violations = sum((report) => report.violations.length)
-console.table({
-  rounds: reports.length,
-  ...prefixed('fault: ', (report) => report.faults),
-  ...prefixed('call: ', (report) => report.calls),
-  bodies: sum((report) => report.starts),
-  ...prefixed('end: ', (report) => report.endings),
-  violations,
-})
-process.exitCode = violations > 0 ? 1 : 0
 
 /** A round that did not come to its end has failed as much as one with violations. */
-async function round(seed) {
+async function round(backend, seed) {
   const options = { backend, seed, ms: ROUND_MS, workers: 4, publishers: 3, signal: stop.signal }
   const report = await runMix(options).catch((error) => ({
     ...{ faults: {}, calls: {}, endings: {}, starts: 0 },
-    violations: [`the round broke off: ${error.message}`],
+    judgements: [{ promises: 'an end', found: [`the round broke off: ${error.message}`] }],
   }))
-  for (const violation of report.violations) console.log(`--seed ${seed}: ${violation}`)
+  const found = report.judgements.flatMap((judgement) => judgement.found)
+  for (const violation of found) console.log(`--seed ${seed}: ${violation}`)
+  const strikes = Object.values(report.faults).reduce((total, count) => total + count, 0)
+  console.error(
+    `seed ${seed} on ${backend.name}: ${report.starts} bodies, ${strikes} faults, ${found.length} violations`,
+  )
   return report
 }
 
@@ -52,11 +67,15 @@ function interrupted() {
   stop.abort()
 }
 
-function sum(countOf) {
-  return reports.reduce((total, report) => total + countOf(report), 0)
+function violationsOf({ judgements }) {
+  return sum(judgements, ({ found }) => found.length)
 }
 
-function prefixed(prefix, countsOf) {
+function sum(list, countOf) {
+  return list.reduce((total, each) => total + countOf(each), 0)
+}
+
+function prefixed(reports, prefix, countsOf) {
   const sums = {}
   for (const report of reports) {
     for (const [name, count] of Object.entries(countsOf(report)))

@@ -39,7 +39,9 @@ function section({ name, minutes, firstSeed, reports }) {
 }
 
 function violations(reports, group) {
-  return sum(reports, ({ judgements }) => sum(judgements, ({ promises, found }) => (promises === group ? found.length : 0)))
+  return sum(reports, ({ judgements }) =>
+    sum(judgements, ({ promises, found }) => (promises === group ? found.length : 0)),
+  )
 }
 
 function row(cells) {
