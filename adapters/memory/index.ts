@@ -6,7 +6,7 @@ import { openLockStore } from './lock-store.js'
 import { openScheduleStore } from './schedule-store.js'
 import { type MemoryServer, memoryServer } from './server.js'
 
-export { type MemoryServer, memoryServer } from './server.js'
+export { loseLocks, type MemoryServer, memoryServer } from './server.js'
 
 export interface MemoryOptions {
   readonly app: string

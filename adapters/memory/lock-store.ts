@@ -4,6 +4,7 @@ import type { LockKey } from '../../src/lock/key.js'
 import type { LockStore } from '../../src/lock/lock-store.js'
 import type { RequeueStep, RunStep } from '../../src/lock/message-step.js'
 import { emptyRecord, HISTORY_MS, isIdle, type LockRecord } from '../../src/lock/record.js'
+import { recoveringMs, recoverUntil } from '../../src/lock/recovery.js'
 import { takeNotices } from '../../src/lock/settle.js'
 import { lookUp } from '../../src/lock/shared.js'
 import { acquire } from '../../src/lock/transition/acquire.js'
@@ -34,6 +35,7 @@ export function openLockStore({ server, app }: { server: MemoryServer; app: stri
   const { now } = server
   const locks = (): AppLocks => locksOf(server, app)
   const at = (key: LockKey): LockRecord => recordAt(locks(), key)
+  const until = (graceMs: number): number => recoverUntil(locks().recovery, graceMs)
   const listeners = listenersOf(server, app)
   const stops = new Set<() => void>()
   const tell = (record: LockRecord): void => {
@@ -53,7 +55,9 @@ export function openLockStore({ server, app }: { server: MemoryServer; app: stri
     },
     advance: (async (step: RunStep | RequeueStep) =>
       on(step.key, (record) =>
-        step.to === 'running' ? run(record, step, now()) : requeue(record, step, now()),
+        step.to === 'running'
+          ? run(record, step, now(), until(step.leaseMs + step.lockDelayMs))
+          : requeue(record, step, now()),
       )) as LockStore['advance'],
     renew: async ({ worker, leases, acked }) => {
       if (worker) {
@@ -61,14 +65,19 @@ export function openLockStore({ server, app }: { server: MemoryServer; app: stri
         locks().workers.set(worker.name, { ...worker, app, seenAt: now() })
       }
       for (const ref of acked) acknowledge(at(ref.key), ref, now())
-      return { leases: leases.map((lease) => renew(at(lease.key), lease, now())), now: now() }
+      return {
+        leases: leases.map((lease) =>
+          renew(at(lease.key), lease, now(), until(lease.leaseMs + (lease.claim?.lockDelayMs ?? 0))),
+        ),
+        now: now(),
+      }
     },
-    release: async (request) => on(request.key, (record) => release(record, request, now())),
+    release: async (request) => on(request.key, (record) => release(record, request, now(), until(0))),
     sweep: async (options) => sweepAll(locks(), { ...options, tell }, now()),
-    resolve: async (request) => on(request.doubt.key, (record) => resolve(record, request, now())),
+    resolve: async (request) => on(request.doubt.key, (record) => resolve(record, request, now(), until(0))),
     list: (query) => viewRows(server, app, query),
     show: async (key) => viewRecord({ app, record: locks().records.get(key), now: now() }),
-    clear: async (request) => on(request.key, (record) => clear(record, request, now())),
+    clear: async (request) => on(request.key, (record) => clear(record, request, now(), until(0))),
     revoke: async (request) => {
       const key = request.key ?? viewMessage(locks().records, { ...request, now: now() }).key
       if (key === null) return { outcome: 'unknown', now: now() }
@@ -134,7 +143,7 @@ function sweepAll(
   const doubts: SweepAnswer['doubts'][number][] = []
   for (const record of locks.records.values()) {
     if (promotions.length + doubts.length >= options.limit) break
-    const found = sweep(record, now, options)
+    const found = sweep(record, now, options, recoverUntil(locks.recovery, 0))
     promotions.push(...found.promotions)
     doubts.push(...found.doubts)
     options.tell(record)
@@ -142,7 +151,8 @@ function sweepAll(
   }
   forgetWorkers(locks, now)
   for (const key of locks.shared.keys()) lookUp(locks.shared, key, now)
-  return { promotions, doubts, now }
+  const ms = recoveringMs(recoverUntil(locks.recovery, 0), now)
+  return { promotions, doubts, now, ...(ms === undefined ? {} : { recoveringMs: ms }) }
 }
 
 /** Drops outcomes and events that nobody can ask for any more, and a record that holds nothing else. */

@@ -6,6 +6,7 @@ import type { GuardDefinition } from '../../src/lock/guard-definition.js'
 import type { LockKey } from '../../src/lock/key.js'
 import { Listeners } from '../../src/lock/notice.js'
 import type { LockRecord } from '../../src/lock/record.js'
+import { type Recovery, wholeData } from '../../src/lock/recovery.js'
 import type { SharedBox } from '../../src/lock/shared.js'
 import type { WorkerRow } from '../../src/lock/worker-row.js'
 import { type Broker, newBroker } from './broker.js'
@@ -26,6 +27,7 @@ export interface AppLocks {
   readonly sharedRequests: Map<string, { readonly answer: unknown; readonly at: number }>
   /** Where a pruned record is made anew, its tokens go on from here. */
   highestToken: number
+  readonly recovery: Recovery
 }
 
 /** The "server" behind memory stores: what instances of one process share, and the one clock that decides. */
@@ -72,9 +74,16 @@ export function locksOf(server: MemoryServer, app: string): AppLocks {
     shared: new Map(),
     sharedRequests: new Map(),
     highestToken: 0,
+    recovery: wholeData(),
   }
   server.apps.set(app, fresh)
   return fresh
+}
+
+/** Loses all that is kept of one app's locks, as a server that restarts empty does. For tests. */
+export function loseLocks(server: MemoryServer, app: string): void {
+  server.apps.delete(app)
+  locksOf(server, app).recovery.lostAt = server.now()
 }
 
 export function listenersOf(server: MemoryServer, app: string): Listeners {

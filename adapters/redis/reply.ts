@@ -124,7 +124,8 @@ export function runAnswer(key: LockKey, reply: unknown): RunAnswer {
       return { outcome: 'slotTaken', taken, holder: holderOf(second), remainingMs: numberOf(third), now }
     }
     case 'early':
-      return { outcome: 'early', remainingMs: numberOf(first), now }
+    case 'recovering':
+      return { outcome: word<'early' | 'recovering'>(outcome), remainingMs: numberOf(first), now }
     case 'refused':
       return { outcome: 'refused', holder: holderOf(first), remainingMs: numberOf(second), now }
     case 'ended':

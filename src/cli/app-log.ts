@@ -39,6 +39,11 @@ export function logApp(app: App, log: Log): void {
   app.on('run:duplicate', (run) => log.info(`${name(run)} came again after its end (${run.outcome}): not run`, run))
   app.on('clock:off', ({ aheadMs }) => log.warn(clockText(aheadMs)))
   app.on('guard:differs', (found) => log.warn(differingText(found)))
+  app.on('lock:recovering', ({ remainingMs }) =>
+    log.warn(
+      `the locks' server has lost data: nothing is started for ${formatDuration(remainingMs)}, while runs that outlived it come to light`,
+    ),
+  )
   app.on('lock:stale', ({ key, id, step }) =>
     log.warn(`a ${step} of [${id}] came too late: it changed nothing`, { key }),
   )

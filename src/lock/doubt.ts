@@ -15,6 +15,8 @@ export interface Doubt extends MessageRef {
 export interface SweepAnswer extends Answer {
   readonly promotions: readonly Promotion[]
   readonly doubts: readonly Doubt[]
+  /** The store has lost data, and withholds starts for so long; only where it does. */
+  readonly recoveringMs?: number
 }
 
 /** Where the engine has a message. */

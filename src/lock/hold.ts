@@ -54,8 +54,9 @@ export interface Promotion extends MessageRef {
 export interface HoldEvent {
   /** Epoch ms by the store's clock. */
   readonly at: number
-  /** `lapsed`: waited longer than its timeout. `cleared`: by an operator. `unpublished`: never reached the engine. */
-  readonly event: 'lapsed' | 'cleared' | 'unpublished'
+  /** `lapsed`: waited longer than its timeout. `cleared`: by an operator. `unpublished`: never reached the engine.
+   * `displaced`: a run that had outlived a loss of data took its place. */
+  readonly event: 'lapsed' | 'cleared' | 'unpublished' | 'displaced'
   readonly messageId: string
   /** Who did it, where somebody did. */
   readonly by: string | null

@@ -1,7 +1,7 @@
 import type { MessageRef } from './hold.js'
 import type { LockKey } from './key.js'
 import type { LockStore } from './lock-store.js'
-import type { RenewAnswer, Renewal, RenewalAnswer, RenewBatch } from './renewal.js'
+import type { Claim, RenewAnswer, Renewal, RenewalAnswer, RenewBatch } from './renewal.js'
 import { monotonicNs, msToNs, msUntil, trustDeadlineNs, trustMarginMs } from './trust.js'
 import type { WorkerRow } from './worker-row.js'
 
@@ -15,6 +15,8 @@ export interface HeldLease {
   readonly label: string
   /** Monotonic ns just before the grant was asked for. */
   readonly sentAtNs: bigint
+  /** What makes the hold anew where the store loses its data. */
+  readonly claim?: Claim
 }
 
 /** Why a lease is gone: as the store answered, its trust ran out unrenewed, or what renews it has died. */
@@ -263,6 +265,6 @@ export class LeaseKeeper {
 }
 
 function renewalOf(lease: HeldLease, leaseMs: number): Renewal {
-  const { key, messageId, token, limit, label } = lease
-  return { key, messageId, token, limit, label, leaseMs }
+  const { key, messageId, token, limit, label, claim } = lease
+  return { key, messageId, token, limit, label, leaseMs, ...(claim ? { claim } : {}) }
 }

@@ -77,6 +77,11 @@ export type RunAnswer = Answer &
         readonly remainingMs: number
       }
     | { readonly outcome: 'early'; readonly remainingMs: number }
+    /**
+     * It could start, but the store has lost data: a run that nothing is known of may still have the key. The message has
+     * its place meanwhile, unless its mode gives it none before it runs.
+     */
+    | { readonly outcome: 'recovering'; readonly remainingMs: number }
     | { readonly outcome: 'refused'; readonly holder: Holder; readonly remainingMs: number }
     /** Ended here and now, its outcome is recorded: coalesced, skipped, or failed with MAX_DELIVERIES. */
     | { readonly outcome: 'ended'; readonly record: OutcomeRecord; readonly promotion: Promotion | null }

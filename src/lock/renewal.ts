@@ -1,5 +1,5 @@
 import type { Answer } from './answer.js'
-import type { MessageRef } from './hold.js'
+import type { HoldTerms, MessageRef } from './hold.js'
 import type { LockKey } from './key.js'
 import type { WorkerRow } from './worker-row.js'
 
@@ -10,6 +10,21 @@ export interface Renewal {
   readonly leaseMs: number
   readonly limit: number
   readonly label: string
+  /** What makes the hold anew where the store lost its data; without it a hold that is gone is lost. */
+  readonly claim?: Claim
+}
+
+/** A run as the store granted it. */
+export interface Claim {
+  readonly round: number
+  readonly terms: HoldTerms
+  readonly owner: string
+  readonly worker: string
+  readonly barrier: 'none' | 'session' | 'quorum'
+  readonly slot: number
+  readonly lockDelayMs: number
+  readonly deliveries: number
+  readonly retries: number
 }
 
 export type RenewalAnswer =

@@ -35,7 +35,7 @@ const RELEASE_RETRY_MS = 250
  */
 export async function runBody<R>(run: DirectRun, granted: Granted, body: (lock: DirectLock) => R): Promise<Awaited<R>> {
   const { ports, ref, runId, call } = run
-  const { token, sentAtNs } = granted
+  const { token, sentAtNs, claim } = granted
   const loss = new AbortController()
   const holding: Holding = {
     run,
@@ -50,7 +50,7 @@ export async function runBody<R>(run: DirectRun, granted: Granted, body: (lock: 
     remainingMs: () => msUntil(ports.keeper.feed.deadlineNs(runId) ?? 0n),
   }
   const unfollow = ports.follow({ runId, key: ref.key }, holding.lose)
-  const deadlineNs = ports.keeper.hold({ ...ref, runId, token, sentAtNs, limit: 1, label: call.label })
+  const deadlineNs = ports.keeper.hold({ ...ref, runId, token, sentAtNs, claim, limit: 1, label: call.label })
   try {
     // The grant may have been long on its way.
     if (monotonicNs() >= deadlineNs) holding.lose('deadline')

@@ -48,7 +48,7 @@ export async function obtain(run: DirectRun): Promise<Granted | Refused> {
   if (first.outcome === 'granted') return first
   // A hold whose time is over is in the way only until somebody settles it.
   if (first.outcome === 'refused' && run.call.waitMs === 0 && first.remainingMs > 0) return first
-  const last = first.outcome === 'refused' ? first : undefined
+  const last = first.outcome === 'refused' ? first : first.outcome === 'recovering' ? lostData(run, first) : undefined
   const line = {
     endsAt: performance.now() + run.call.waitMs,
     pauseMs: FIRST_PAUSE_MS,
@@ -125,6 +125,10 @@ async function takeTurn(run: DirectRun, line: Line): Promise<Granted | Refused |
   line.pauseMs = FIRST_PAUSE_MS
   const tried = await tryToStart(run)
   if (tried.outcome === 'granted') return tried
+  if (tried.outcome === 'recovering') {
+    line.last = lostData(run, tried)
+    line.pauseMs = LAST_PAUSE_MS
+  }
   return tried.outcome === 'over' ? (line.last ?? unseen(run)) : undefined
 }
 
@@ -159,6 +163,12 @@ function refuseWhenClosing({ ports, call }: DirectRun): void {
 
 function refusedBy({ ports }: DirectRun, holder: Holder): Refused {
   return { outcome: 'refused', holder, remainingMs: ports.leaseMs + ports.lockDelayMs }
+}
+
+/** The store has lost data, so that some process may still run under this key. */
+function lostData(run: DirectRun, { remainingMs }: { readonly remainingMs: number }): Refused {
+  const holder: Holder = { id: 'recovering', stage: 'running', worker: null, since: run.ports.now(), token: null }
+  return { outcome: 'refused', holder, remainingMs }
 }
 
 /** Only the barrier is taken: by a session that the record knows nothing of, or not yet. */

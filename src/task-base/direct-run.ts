@@ -4,7 +4,8 @@ import type { Emitter } from '../lock/emit.js'
 import type { Holder, HoldTerms, MessageRef, Promotion } from '../lock/hold.js'
 import type { Keeper } from '../lock/keeper.js'
 import type { LockStore } from '../lock/lock-store.js'
-import type { RunAnswer } from '../lock/message-step.js'
+import type { RunAnswer, RunStep } from '../lock/message-step.js'
+import type { Claim } from '../lock/renewal.js'
 import { monotonicNs } from '../lock/trust.js'
 import type { DirectLosses } from './direct-loss.js'
 import type { DirectCall } from './direct-options.js'
@@ -46,6 +47,7 @@ export interface DirectRun {
 export interface Granted {
   readonly outcome: 'granted'
   readonly token: number
+  readonly claim: Claim
   /** Monotonic ns before the grant was asked for. */
   readonly sentAtNs: bigint
 }
@@ -56,8 +58,15 @@ export interface Refused {
   readonly remainingMs: number
 }
 
-/** `seated`: somebody sits behind the barrier. `over`: the call ended in the record, while it waited there. */
-export type Try = Granted | Refused | { readonly outcome: 'seated' | 'over' }
+/**
+ * `seated`: somebody sits behind the barrier. `over`: the call ended in the record, while it waited there. `recovering`:
+ * the store has lost data and starts nothing yet.
+ */
+export type Try =
+  | Granted
+  | Refused
+  | { readonly outcome: 'seated' | 'over' }
+  | { readonly outcome: 'recovering'; readonly remainingMs: number }
 
 const RESULT_MS = 60_000
 
@@ -70,14 +79,17 @@ export async function tryToStart(run: DirectRun): Promise<Try> {
   const seat = { key: ref.key, slot: 0 }
   if (ports.barrier && (await ports.barrier.take(seat)) === 'refused') return { outcome: 'seated' }
   const sentAtNs = run.unansweredNs ?? monotonicNs()
+  const step = runStep(run)
   let answer: RunAnswer | undefined
   try {
-    answer = await advance(run)
+    answer = await ports.store.advance(step)
   } finally {
     run.unansweredNs = answer ? undefined : sentAtNs
     if (answer?.outcome !== 'granted') await leaveSeat(run)
   }
-  if (answer.outcome === 'granted') return { outcome: 'granted', token: answer.token, sentAtNs }
+  if (answer.outcome === 'granted')
+    return { outcome: 'granted', token: answer.token, claim: claimOf(step, answer), sentAtNs }
+  if (answer.outcome === 'recovering') return answer
   if (answer.outcome === 'refused' || answer.outcome === 'slotTaken') {
     const { holder, remainingMs } = answer
     return { outcome: 'refused', holder, remainingMs }
@@ -85,8 +97,13 @@ export async function tryToStart(run: DirectRun): Promise<Try> {
   return { outcome: 'over' }
 }
 
-function advance({ ports, ref, runId, terms }: DirectRun): Promise<RunAnswer> {
-  return ports.store.advance({
+function claimOf(step: RunStep, { deliveries, retries }: Extract<RunAnswer, { outcome: 'granted' }>): Claim {
+  const { round, terms, owner, worker, barrier, slot, lockDelayMs } = step
+  return { round, terms, owner, worker, barrier, slot, lockDelayMs, deliveries, retries }
+}
+
+function runStep({ ports, ref, runId, terms }: DirectRun): RunStep {
+  return {
     ...ref,
     ...NOTHING_KEPT,
     to: 'running',
@@ -102,7 +119,7 @@ function advance({ ports, ref, runId, terms }: DirectRun): Promise<RunAnswer> {
     // Refused without a trace: skipping is decided here, and nothing is left behind in the record.
     whenHeld: 'wait',
     minRunMs: 0,
-  })
+  }
 }
 
 export async function leaveSeat({ ports, ref }: DirectRun): Promise<void> {

@@ -83,6 +83,11 @@ export interface AppEvents {
   readonly 'guard:differs': { readonly task: string; readonly workers: readonly string[] }
   /** A step with a token that is no longer the key's: it changed nothing. */
   readonly 'lock:stale': { readonly key: LockKey; readonly id: string; readonly step: 'release' | 'requeue' | 'renew' }
+  /**
+   * The locks' server has lost data (emptied, restarted, or failed over): for so long nothing is started, so that runs
+   * which outlived that come to light. Told once a loss by each worker, beat and process with direct runs.
+   */
+  readonly 'lock:recovering': { readonly remainingMs: number }
   /** A hold that only the engine could settle was settled. */
   readonly 'lock:resolved': {
     readonly key: LockKey

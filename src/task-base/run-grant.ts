@@ -81,7 +81,9 @@ function begin(run: Run, answer: Grant): Granted {
   const { ports, message } = run
   const { token, deliveries, retries, sentAtNs } = answer
   const { limit, label } = message.lock
-  const deadlineNs = ports.hold({ ...run.ref, token, limit, slot: run.slot, label, sentAtNs }, run.runId)
+  const { round, terms, owner, worker, barrier, slot, lockDelayMs } = runStep(run)
+  const claim = { round, terms, owner, worker, barrier, slot, lockDelayMs, deliveries, retries }
+  const deadlineNs = ports.hold({ ...run.ref, token, limit, slot, label, sentAtNs, claim }, run.runId)
   const lateMs = Math.max(0, answer.now - (message.notBefore ?? message.publishedAt))
   ports.events.emit('run:started', { ...subject(message), worker: ports.worker, token, deliveries, lateMs })
   // Not awaited by the body: the lease runs, and a sweeper would do it too.
@@ -117,6 +119,8 @@ async function notGranted(
   const { ports, message } = run
   const about = { ...subject(message), worker: ports.worker }
   switch (answer.outcome) {
+    case 'recovering':
+      return putBack(run, { why: 'recovering', holder: null, delayMs: Math.min(answer.remainingMs, PUT_BACK_MS) })
     case 'early':
       return { verdict: 'putBack', delayMs: answer.remainingMs }
     case 'refused':

@@ -3,6 +3,7 @@ import type { Emitter } from '../lock/emit.js'
 import type { Holder, MessageRef, Promotion } from '../lock/hold.js'
 import type { LockStore } from '../lock/lock-store.js'
 import type { OutcomeRecord } from '../lock/outcome.js'
+import type { Claim } from '../lock/renewal.js'
 import type { BodyEnd, BodyRequest } from './body.js'
 import type { Verdict } from './engine.js'
 import type { AppEvents } from './event.js'
@@ -17,6 +18,7 @@ export interface KeptLease extends MessageRef {
   readonly label: string
   /** `process.hrtime.bigint()` before the grant was asked for: trust counts from here. */
   readonly sentAtNs: bigint
+  readonly claim: Claim
 }
 
 export interface ExecutionPorts {

@@ -56,9 +56,10 @@ export async function settleDoubt(
 }
 
 /** One pass: what is over ends, what is due goes out. Answers whether there may be more at once. */
-async function sweepOnce(ports: SweepPorts): Promise<boolean> {
+async function sweepOnce(ports: SweepPorts, tellLoss: (remainingMs: number) => void): Promise<boolean> {
   const { resultMs } = ports
   const due = await ports.store.sweep({ limit: SWEEP_LIMIT, publishLeaseMs: PUBLISH_LEASE_MS, resultMs })
+  if (due.recoveringMs !== undefined) tellLoss(due.recoveringMs)
   for (const promotion of due.promotions) await attempt(ports, () => publishPromotion(ports, promotion))
   for (const doubt of due.doubts) await attempt(ports, async () => void (await settleDoubt(ports, doubt)))
   return due.promotions.length + due.doubts.length >= SWEEP_LIMIT
@@ -86,6 +87,7 @@ export function startSweeper(
   let timer: NodeJS.Timeout | undefined
   let pass: Promise<void> | undefined
   let due = false
+  const tellLoss = onceALoss((remainingMs) => ports.events.emit('lock:recovering', { remainingMs }))
   const plan = (): void => {
     if (stopped) return
     clearTimeout(timer)
@@ -101,7 +103,7 @@ export function startSweeper(
   }
   const sweep = async (): Promise<void> => {
     try {
-      while (!stopped && (await sweepOnce(ports)));
+      while (!stopped && (await sweepOnce(ports, tellLoss)));
     } catch (error) {
       ports.events.emit('trouble', { where: 'sweep', error: error as Error })
     }
@@ -119,6 +121,16 @@ export function startSweeper(
       clearTimeout(timer)
       await pass
     },
+  }
+}
+
+/** While the store recovers each sweep says so. */
+function onceALoss(tell: (remainingMs: number) => void): (remainingMs: number) => void {
+  let untilMs = 0
+  return (remainingMs) => {
+    const known = performance.now() < untilMs
+    untilMs = Math.max(untilMs, performance.now() + remainingMs)
+    if (!known) tell(remainingMs)
   }
 }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { memoryServer, openMemory } from '../../adapters/memory/index.js'
+import { loseLocks, memoryServer, openMemory } from '../../adapters/memory/index.js'
 import { engineContract } from '../contract/engine.contract.js'
+import { lockStoreRecoveryContract } from '../contract/lock-store/recovery.js'
 import { lockStoreContract } from '../contract/lock-store.contract.js'
 import { scheduleStoreContract } from '../contract/schedule-store.contract.js'
 
@@ -23,6 +24,14 @@ describe('memory', () => {
     const store = openMemory({ app, server }).lockStore
     const another = async (name = app) => openMemory({ app: name, server }).lockStore
     return { app, store, advanceTime, another, close: () => store.close() }
+  })
+
+  lockStoreRecoveryContract(kit, async () => {
+    const { app, server, advanceTime } = handMoved()
+    const store = openMemory({ app, server }).lockStore
+    const another = async (name = app) => openMemory({ app: name, server }).lockStore
+    const lose = async (): Promise<void> => loseLocks(server, app)
+    return { app, store, advanceTime, another, lose, close: () => store.close() }
   })
 
   scheduleStoreContract(kit, async () => {

@@ -38,6 +38,10 @@ export type Step =
   | { readonly do: 'clear'; readonly parked: boolean; readonly running: 'keep' | 'cancel' | 'drop' }
   | { readonly do: 'revoke'; readonly id: number; readonly terminate: boolean }
   | { readonly do: 'wait'; readonly ms: number }
+  /** The server writes its data down, as a replica has it. */
+  | { readonly do: 'save' }
+  /** The server loses its data: all, or what came after it was saved last. */
+  | { readonly do: 'lose'; readonly what: 'all' | 'latest' }
 
 /** The n-th of what repeats. */
 export function inTurn<T>(all: readonly T[], n: number): T {

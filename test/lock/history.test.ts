@@ -27,6 +27,14 @@ const whenHeld: fc.Arbitrary<Instruction> = fc.oneof(
   fc.record({ do: fc.constant('replace' as const), minRunMs: fc.constantFrom(0, 40) }),
 )
 
+const start: fc.Arbitrary<Step> = fc.record({
+  do: fc.constant('run' as const),
+  id,
+  owner: fc.nat({ max: 2 }),
+  slot: fc.nat({ max: 2 }),
+  whenHeld: fc.constantFrom('coalesce' as const, 'skip' as const, 'wait' as const, 'replace' as const),
+})
+
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({
     do: fc.constant('acquire' as const),
@@ -35,13 +43,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     expiresInMs: fc.option(fc.integer({ min: 1, max: 200 })),
   }),
   fc.record({ do: fc.constant('confirm' as const), id }),
-  fc.record({
-    do: fc.constant('run' as const),
-    id,
-    owner: fc.nat({ max: 2 }),
-    slot: fc.nat({ max: 2 }),
-    whenHeld: fc.constantFrom('coalesce' as const, 'skip' as const, 'wait' as const, 'replace' as const),
-  }),
+  start,
   fc.record({ do: fc.constant('renew' as const), back }),
   fc.record({
     do: fc.constant('requeue' as const),
@@ -61,10 +63,25 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 150 }) }),
 )
 
+/** A loss, and what matters around it. */
+const loss: fc.Arbitrary<Step> = fc.oneof(
+  start,
+  fc.record({ do: fc.constant('renew' as const), back }),
+  fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 20, max: 90 }) }),
+  fc.record({ do: fc.constant('save' as const) }),
+  fc.record({ do: fc.constant('lose' as const), what: fc.constantFrom('all' as const, 'latest' as const) }),
+)
+
 const steps = fc.array(step, { minLength: 1, maxLength: 60, size: 'max' })
 
-function keepsTheRules(on: Transitions) {
-  return fc.property(world, steps, (calls, all) => {
+const withLosses = fc.array(fc.oneof({ arbitrary: step, weight: 3 }, { arbitrary: loss, weight: 2 }), {
+  minLength: 1,
+  maxLength: 60,
+  size: 'max',
+})
+
+function keepsTheRules(on: Transitions, history = steps) {
+  return fc.property(world, history, (calls, all) => {
     const history = new History(calls, on)
     for (const each of all) history.step(each)
     history.end()
@@ -75,6 +92,37 @@ describe('any history of one key', () => {
   it('[P1] [P3] [P4] [P6] [P8] [P9] [P10] [P12] [P13] [P18] keeps every rule of the lock', () => {
     fc.assert(keepsTheRules(transitions), { numRuns: 3_000 })
   })
+
+  it('[P1] [P2] [P3] [P4] [P6] keeps every rule but for what it forgot, though its data is lost again and again', () => {
+    fc.assert(keepsTheRules(transitions, withLosses), { numRuns: 3_000 })
+  })
+
+  const forgetful: Readonly<Record<string, Partial<Transitions>>> = {
+    'a start that is not withheld after a loss of data': {
+      run: (record, step, now) => transitions.run(record, step, now),
+    },
+    'a run that outlived a loss and is not held again': {
+      renew: (record, renewal, now, until) => {
+        const before = structuredClone(record.holders)
+        const answer = transitions.renew(record, renewal, now, until)
+        if (!before.some(({ token }) => token === renewal.token)) record.holders.splice(0, 9, ...before)
+        return answer
+      },
+    },
+    'a run that is held again beside those in its place': {
+      renew: (record, renewal, now, until) => {
+        const { claim, ...plain } = renewal
+        const terms = claim && { ...claim.terms, limit: 9 }
+        return transitions.renew(record, claim && terms ? { ...plain, claim: { ...claim, terms } } : plain, now, until)
+      },
+    },
+  }
+  for (const [what, parts] of Object.entries(forgetful)) {
+    it(`the checker catches ${what}`, () => {
+      const { failed } = fc.check(keepsTheRules({ ...transitions, ...parts }, withLosses), { numRuns: 3_000 })
+      assert.ok(failed)
+    })
+  }
 
   const broken: Readonly<Record<string, Partial<Transitions>>> = {
     'a late renewal that revives its lease': {

@@ -5,6 +5,7 @@ import { lockKey } from '../../src/lock/key.js'
 import { areRivals, type HolderSet, runSet } from '../../src/lock/mode.js'
 import type { FinalOutcome } from '../../src/lock/outcome.js'
 import { emptyRecord, type Hold, holdOf, type LockRecord, outcomeKey } from '../../src/lock/record.js'
+import type { Claim } from '../../src/lock/renewal.js'
 import { acquire } from '../../src/lock/transition/acquire.js'
 import { clear } from '../../src/lock/transition/clear.js'
 import { confirm } from '../../src/lock/transition/confirm.js'
@@ -32,6 +33,7 @@ const ALL_OVER_MS = 10_000
 interface Granted {
   readonly messageId: string
   readonly token: number
+  readonly claim: Claim
 }
 
 /** A grant as its holder may believe in it, with the lock delay after it. */
@@ -47,9 +49,11 @@ interface Trust {
 export class History {
   readonly #on: Transitions
   readonly #world: World
-  readonly #record: LockRecord = emptyRecord(KEY)
+  #record: LockRecord = emptyRecord(KEY)
+  #saved: LockRecord = emptyRecord(KEY)
+  #recoverUntil = 0
   readonly #granted: Granted[] = []
-  readonly #parked = new Set<string>()
+  #parked = new Set<string>()
   /** Handed out to be published, or run by a delivery that was there already. */
   readonly #promoted = new Set<string>()
   readonly #outcomes = new Map<string, string>()
@@ -73,7 +77,7 @@ export class History {
       assert.ok(holders.length <= most, `[P1] ${holders.length} holders ${set}, with limits up to ${most}`)
     }
     this.#checkOutcomes()
-    for (const id of before) this.#checkEnded(id)
+    if (step.do !== 'lose') for (const id of before) this.#checkEnded(id)
     assert.ok(this.#record.history.length <= 20)
   }
 
@@ -126,6 +130,24 @@ export class History {
         break
       case 'wait':
         this.#now += step.ms
+        break
+      case 'save':
+        this.#saved = structuredClone(this.#record)
+        break
+      case 'lose':
+        this.#lose(step.what === 'all' ? emptyRecord(KEY) : structuredClone(this.#saved))
+    }
+  }
+
+  /** What the world was told is forgotten with it; who has a lease still trusts it. */
+  #lose(left: LockRecord): void {
+    this.#record = left
+    this.#recoverUntil = this.#now + LEASE_MS + LOCK_DELAY_MS
+    this.#outcomes.clear()
+    for (const [ref, { record }] of left.outcomes) this.#outcomes.set(ref, JSON.stringify(record))
+    this.#parked = new Set(left.parked.map((call) => call.messageId))
+    for (const { messageId, message } of [...left.parked, ...left.holders]) {
+      if (message !== null) this.#texts.set(messageId, message)
     }
   }
 
@@ -146,7 +168,9 @@ export class History {
     if (answer.outcome === 'refused' && answer.full) {
       assert.ok(whenHeld.do === 'park' && this.#record.parked.length >= whenHeld.capacity, 'full, with room left')
     }
-    assert.ok(this.#record.parked.length <= 3, '[P18] more parked calls than any capacity')
+    // A call that had its turn stands in line again, before the others, where a run that outlived a loss has its place.
+    const again = this.#recoverUntil > 0 ? Math.max(...this.#world.limits) : 0
+    assert.ok(this.#record.parked.length <= 3 + again, '[P18] more parked calls than any capacity')
   }
 
   /** Only who was handed a promoted call can have published it. */
@@ -175,12 +199,17 @@ export class History {
       minRunMs: 0,
     } as const
     const finished = this.#outcomes.has(outcomeKey(ref))
-    const answer = this.#on.run(this.#record, request, this.#now)
+    const answer = this.#on.run(this.#record, request, this.#now, this.#recoverUntil)
     if ('promotion' in answer) this.#offered(answer.promotion)
+    // It waits with the engine, in its own place.
+    if (answer.outcome === 'recovering') this.#promoted.add(ref.messageId)
     if (answer.outcome !== 'granted') return
     assert.ok(!finished, '[P13] a finished message ran again')
     const seat = runSet(terms.mode) === 'free' ? null : request.slot
-    this.#hold({ messageId: ref.messageId, token: answer.token }, seat, answer.expiresAt)
+    const { round, owner: name, worker, barrier, slot: own, lockDelayMs } = request
+    const { token, deliveries, retries } = answer
+    const claim = { round, terms, owner: name, worker, barrier, slot: own, lockDelayMs, deliveries, retries }
+    this.#hold({ messageId: ref.messageId, token, claim }, seat, answer.expiresAt)
   }
 
   #hold(run: Granted, slot: number | null, expiresAt: number): void {
@@ -200,8 +229,9 @@ export class History {
   }
 
   #renew(run: Granted): void {
-    const lease = { key: KEY, messageId: run.messageId, token: run.token, leaseMs: LEASE_MS, limit: 1, label: '' }
-    const answer = this.#on.renew(this.#record, lease, this.#now)
+    const { messageId, token, claim } = run
+    const lease = { key: KEY, messageId, token, leaseMs: LEASE_MS, limit: 1, label: '', claim }
+    const answer = this.#on.renew(this.#record, lease, this.#now, this.#recoverUntil)
     if (answer.outcome !== 'renewed') return
     const trust = this.#trusts.get(run.token)
     assert.ok(trust, '[P4] an ended run was renewed')
@@ -220,7 +250,8 @@ export class History {
   #release(run: Granted): void {
     const told = holdOf(this.#record, refOf(run.messageId))?.cancelledHow ?? null
     const request = { ...refOf(run.messageId), ...TIMES, token: run.token, outcome: 'ran' } as const
-    const answer = this.#on.release(this.#record, { ...request, code: null, result: '1', error: null }, this.#now)
+    const whole = { ...request, code: null, result: '1', error: null }
+    const answer = this.#on.release(this.#record, whole, this.#now, this.#recoverUntil)
     if ('promotion' in answer) this.#offered(answer.promotion)
     if (answer.outcome !== 'released') return
     this.#letGo(run.token)
@@ -237,7 +268,7 @@ export class History {
   }
 
   #sweep(state: EngineState): void {
-    const { promotions, doubts } = this.#on.sweep(this.#record, this.#now, TIMES)
+    const { promotions, doubts } = this.#on.sweep(this.#record, this.#now, TIMES, this.#recoverUntil)
     for (const promotion of promotions) this.#offered(promotion)
     const longest = Math.max(TIMEOUT_MS + ALL_OVER_MS, LEASE_MS + LOCK_DELAY_MS)
     for (const hold of this.#record.holders) {
@@ -247,7 +278,7 @@ export class History {
     for (const hold of [...this.#record.holders]) this.#miss(hold, state)
     for (const doubt of doubts) {
       const request = { ...TIMES, doubt, state, maxDeliveries: 3 }
-      const answer = this.#on.resolve(this.#record, request, this.#now)
+      const answer = this.#on.resolve(this.#record, request, this.#now, this.#recoverUntil)
       assert.notEqual(answer.outcome, 'kept', '[P8] a doubt that was just raised was not settled')
       if ('promotion' in answer) this.#offered(answer.promotion)
     }
@@ -258,14 +289,19 @@ export class History {
     if (stage !== 'queued') return
     const doubt = { ...refOf(messageId), stage, token: null, queue: 'default' }
     const request = { ...TIMES, doubt, state, maxDeliveries: 3, missingMs: 40 }
-    const answer = this.#on.resolve(this.#record, request, this.#now)
+    const answer = this.#on.resolve(this.#record, request, this.#now, this.#recoverUntil)
     const gone = (state === 'absent' || state === 'finished') && missedAt !== null && missedAt + 40 <= this.#now
     assert.equal(answer.outcome, gone ? 'freed' : 'kept', '[P12] a queued message was purged that is not missing')
     if ('promotion' in answer) this.#offered(answer.promotion)
   }
 
   #clear({ parked, running }: Step & { do: 'clear' }): void {
-    const answer = this.#on.clear(this.#record, { ...TIMES, key: KEY, parked, running, by: 'op' }, this.#now)
+    const answer = this.#on.clear(
+      this.#record,
+      { ...TIMES, key: KEY, parked, running, by: 'op' },
+      this.#now,
+      this.#recoverUntil,
+    )
     this.#offered(answer.promotion)
     for (const { token } of answer.freed) {
       if (token === null) continue
@@ -291,8 +327,11 @@ export class History {
   #withToken(back: number, act: (run: Granted) => void): void {
     const run = this.#granted[back]
     if (!run) return
+    // While the store recovers it takes a holder at its word: one that ended, or trusts no more, does not give it.
+    const recovers = this.#recoverUntil > this.#now
+    if (recovers && (this.#trusts.get(run.token)?.leaseUntil ?? 0) <= this.#now) return
     const runs = this.#record.holders.some((hold) => hold.stage === 'running' && hold.token === run.token)
-    const before = runs ? undefined : structuredClone(this.#record)
+    const before = runs || recovers ? undefined : structuredClone(this.#record)
     act(run)
     if (before) assert.deepEqual(this.#record, before, '[P4] a stale token changed the record')
   }
@@ -322,6 +361,7 @@ export class History {
 
   #checkEnded(id: string): void {
     if (holdOf(this.#record, refOf(id)) || this.#outcomes.has(outcomeKey(refOf(id)))) return
+    if (this.#record.parked.some((call) => call.messageId === id) && this.#recoverUntil > this.#now) return
     const told = this.#record.history.some((event) => event.messageId === id && event.at === this.#now)
     assert.ok(told, `[P12] the hold of ${id} ended and nothing tells of it`)
   }

@@ -20,6 +20,7 @@ const TOLD: readonly (keyof AppEvents)[] = [
   'run:lost',
   'run:putBack',
   'run:duplicate',
+  'lock:recovering',
   'lock:stale',
   'lock:resolved',
   'trouble',

@@ -2,10 +2,12 @@ import type { ClearAnswer, ClearRequest } from '../clear.js'
 import { cancelledEnding, type Ending, recordOutcome } from '../ending.js'
 import type { Holder } from '../hold.js'
 import { asHolder, cancel, type Hold, type LockRecord, remember, removeHold } from '../record.js'
+import { outlive } from '../recovery.js'
 import { settle, takePromotion } from '../settle.js'
 
 /** An operator frees a key. A cleared message that is with the engine stays there and passes the guard again. */
-export function clear(record: LockRecord, request: ClearRequest, now: number): ClearAnswer {
+export function clear(record: LockRecord, request: ClearRequest, now: number, recoverUntil = 0): ClearAnswer {
+  outlive(record, recoverUntil, now)
   // Not settled first: a parked call that settling promotes would be taken for a holder and ended with it.
   const discarded = request.parked ? discard(record, request, now) : []
   const freed: Holder[] = []

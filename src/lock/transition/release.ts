@@ -6,12 +6,30 @@ import { type Hold, holdOf, type LockRecord, parkedAt, removeHold } from '../rec
 import { offeredPromotion, settle, takePromotion } from '../settle.js'
 
 /** Ends a message: by its token once it ran, by its id before. Writes the outcome and pops the next in the same step. */
-export function release(record: LockRecord, request: ReleaseRequest, now: number): ReleaseAnswer {
+export function release(record: LockRecord, request: ReleaseRequest, now: number, recoverUntil = 0): ReleaseAnswer {
   const ended = findOutcome(record, request)
   if (ended) return repeated(record, request, ended, now)
   const hold = holdOf(record, request)
   const runs = hold?.stage === 'running'
+  if (recoverUntil > now && isLost(record, request, hold)) return writeDown(record, undefined, request, now)
   if (request.token !== null ? !runs || hold?.token !== request.token : runs) return { outcome: 'stale', now }
+  return writeDown(record, hold, request, now)
+}
+
+/** Its hold went with the data: the run that ended says so itself, as long as no later one is known of. */
+function isLost(record: LockRecord, { messageId, token }: ReleaseRequest, hold: Hold | undefined): boolean {
+  if (token === null || hold) return false
+  const later = record.holders.filter((each) => each.stage === 'running' && (each.token ?? 0) > token)
+  const full = later.length > 0 && later.length >= Math.max(...later.map((each) => each.terms.limit))
+  return !full && !record.history.some((event) => event.messageId === messageId && event.at * 1000 >= token)
+}
+
+function writeDown(
+  record: LockRecord,
+  hold: Hold | undefined,
+  request: ReleaseRequest,
+  now: number,
+): Extract<ReleaseAnswer, { outcome: 'released' }> {
   const cancelled = hold && cancelledEnding(hold)
   const written = recordOutcome(record, cancelled ?? request, now, request.resultMs)
   if (hold) letGo(record, hold, now)

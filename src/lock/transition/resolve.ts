@@ -3,6 +3,7 @@ import { cancelledEnding, type Ending, recordOutcome } from '../ending.js'
 import type { Promotion } from '../hold.js'
 import { enqueue } from '../hold-stage.js'
 import { type Hold, holdOf, type LockRecord, MISSING_MS, remember, removeHold } from '../record.js'
+import { outlive } from '../recovery.js'
 import { settle, takePromotion } from '../settle.js'
 
 /** How long a doubt that was handed out stays with whoever took it. */
@@ -24,7 +25,9 @@ export function sweep(
   record: LockRecord,
   now: number,
   times: { publishLeaseMs: number; resultMs: number },
+  recoverUntil = 0,
 ): Omit<SweepAnswer, 'now'> {
+  outlive(record, recoverUntil, now)
   settle(record, now, times.resultMs)
   const promotions: Promotion[] = []
   for (;;) {
@@ -43,7 +46,8 @@ export function sweep(
 }
 
 /** The engine's word on a doubt. Looks again first: the holder may have come back meanwhile. */
-export function resolve(record: LockRecord, request: ResolveRequest, now: number): ResolveAnswer {
+export function resolve(record: LockRecord, request: ResolveRequest, now: number, recoverUntil = 0): ResolveAnswer {
+  outlive(record, recoverUntil, now)
   const { doubt, state } = request
   const hold = holdOf(record, doubt)
   if (hold?.stage !== doubt.stage) return { outcome: 'kept', now }

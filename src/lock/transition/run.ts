@@ -1,6 +1,6 @@
 import { findOutcome, recordOutcome } from '../ending.js'
 import type { Promotion } from '../hold.js'
-import { newHold } from '../hold-stage.js'
+import { enqueue, newHold } from '../hold-stage.js'
 import type { RunAnswer, RunStep } from '../message-step.js'
 import { entrySet, runSet } from '../mode.js'
 import {
@@ -15,21 +15,26 @@ import {
   removeHold,
   rivalsOf,
 } from '../record.js'
+import { outlive } from '../recovery.js'
 import { settle, takePromotion } from '../settle.js'
 import { displace } from './displace.js'
 
-/** A delivered message asks to run. Only this step mints a token. */
-export function run(record: LockRecord, step: RunStep, now: number): RunAnswer {
+/**
+ * A delivered message asks to run. Only this step mints a token, and it mints none until `recoverUntil`: then the store
+ * recovers from a loss of data.
+ */
+export function run(record: LockRecord, step: RunStep, now: number, recoverUntil = 0): RunAnswer {
+  outlive(record, recoverUntil, now)
   // Its own place comes before settling: a queued hold that just ran out is not lost to a delivery that is here now.
-  const known = ownPlace(record, step, now)
+  const known = ownPlace(record, step, now, recoverUntil)
   if (known) return known
   settle(record, now, step.resultMs)
   // Settling may have given a parked call of this very message its turn, or ended it.
-  const settled = ownPlace(record, step, now)
+  const settled = ownPlace(record, step, now, recoverUntil)
   if (settled) return settled
   if (step.whenHeld === 'replace') displace(record, inTheWay(record, step), step, now)
   const rivals = inTheWay(record, step)
-  return rivals.length > 0 ? withoutHold(record, rivals, step, now) : startAnew(record, step, now)
+  return rivals.length > 0 ? withoutHold(record, rivals, step, now) : startAnew(record, step, now, recoverUntil)
 }
 
 /** Without a place of its own a message needs one as at publish, and one among the running. None: it may start. */
@@ -39,40 +44,50 @@ function inTheWay(record: LockRecord, { terms }: RunStep): readonly Hold[] {
 }
 
 /** The seat is looked at before the place is taken: a message that is refused here leaves no trace. */
-function startAnew(record: LockRecord, step: RunStep, now: number): RunAnswer {
+function startAnew(record: LockRecord, step: RunStep, now: number, recoverUntil: number): RunAnswer {
   const hold = newHold({ messageId: step.messageId, round: step.round, terms: step.terms, now })
   const refused = withoutSeat(record, hold, step, now)
   if (refused) return refused
+  if (recoverUntil > now && step.terms.mode === 'whileExecuting') return recovering(recoverUntil, now)
   const parked = parkedAt(record, step)
   if (parked >= 0) record.parked.splice(parked, 1)
   record.holders.push(hold)
-  return start(record, hold, step, now)
+  // The message is the proof that it had a place.
+  if (recoverUntil > now) enqueue(hold, now)
+  return start(record, hold, step, now, recoverUntil)
 }
 
-function ownPlace(record: LockRecord, step: RunStep, now: number): RunAnswer | undefined {
+function recovering(recoverUntil: number, now: number): RunAnswer {
+  return { outcome: 'recovering', remainingMs: recoverUntil - now, now }
+}
+
+function ownPlace(record: LockRecord, step: RunStep, now: number, recoverUntil: number): RunAnswer | undefined {
   const ended = findOutcome(record, step)
   if (ended) return { outcome: 'finished', record: ended, now }
   const own = holdOf(record, step)
   if (!own) return undefined
-  return own.stage === 'running' ? again(record, own, step, now) : start(record, own, step, now)
+  return own.stage === 'running'
+    ? again(record, own, step, now, recoverUntil)
+    : start(record, own, step, now, recoverUntil)
 }
 
 /** The message already runs: the same attempt asks again while its lease lives, or a redelivery came. */
-function again(record: LockRecord, own: Hold, step: RunStep, now: number): RunAnswer {
+function again(record: LockRecord, own: Hold, step: RunStep, now: number, recoverUntil: number): RunAnswer {
   if (own.owner === step.owner && own.expiresAt > now) return granted(own, null, now)
   if (own.expiresAt + own.lockDelayMs > now || own.cancelledHow !== null) {
     return { outcome: 'refused', holder: asHolder(own), remainingMs: remainingMs(own, now), now }
   }
-  return start(record, own, step, now)
+  return start(record, own, step, now, recoverUntil)
 }
 
-function start(record: LockRecord, hold: Hold, step: RunStep, now: number): RunAnswer {
+function start(record: LockRecord, hold: Hold, step: RunStep, now: number, recoverUntil: number): RunAnswer {
   if (hold.notBefore !== null && hold.notBefore > now) {
     return { outcome: 'early', remainingMs: hold.notBefore - now, now }
   }
   if (hold.deliveries >= step.maxDeliveries) return giveUp(record, hold, step, now)
   const refused = withoutSeat(record, hold, step, now)
   if (refused) return refused
+  if (recoverUntil > now) return recovering(recoverUntil, now)
   const set = runSet(hold.terms.mode)
   const moved = hold.set !== set
   hold.set = set

@@ -31,6 +31,12 @@ export interface LockStoreBench {
 
 export type OpenLockStore = () => Promise<LockStoreBench>
 
+/** Of a server that can lose what it keeps. */
+export interface LosingBench extends LockStoreBench {
+  /** Takes all that is kept of the app's locks away, as a restart without it does. */
+  lose(): Promise<void>
+}
+
 /** Times short enough to be waited for on a real server, long enough for a few round trips on a busy machine. */
 export const LEASE_MS = 400
 export const LOCK_DELAY_MS = 200
