@@ -73,7 +73,7 @@ function openPool(options: PostgresOptions): Pool {
 }
 
 /**
- * A statement that was undone by a deadlock is sent up to three times more, one whose reply got lost once more: every
+ * A statement that was undone is sent up to three times more, one whose reply got lost once more: every
  * verb gives the same answer to the same question. After a lost reply only a new connection is trusted. Where no connection can be had
  * nothing was sent, and nothing is repeated.
  */
@@ -85,7 +85,7 @@ async function repeatable(pool: Pool, sql: string, values: readonly unknown[]): 
   } catch (error) {
     const failure = failureOf(error)
     if (failure === 'disconnected') return await lending(await newConnection(pool), send)
-    if (failure === 'deadlock') return await again(pool, send, DEADLOCK_REPEATS)
+    if (failure === 'undone') return await again(pool, send, UNDONE_REPEATS)
     throw error
   }
 }
@@ -95,12 +95,12 @@ async function again(pool: Pool, send: (client: PoolClient) => Promise<unknown[]
   try {
     return await lending(await pool.connect(), send)
   } catch (error) {
-    if (failureOf(error) !== 'deadlock' || times <= 1) throw error
+    if (failureOf(error) !== 'undone' || times <= 1) throw error
     return again(pool, send, times - 1)
   }
 }
 
-const DEADLOCK_REPEATS = 3
+const UNDONE_REPEATS = 3
 
 const used = new WeakSet<PoolClient>()
 

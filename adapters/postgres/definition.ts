@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { packageVersion } from '../../src/lock/version.js'
 import { acquire } from './statements/acquire.js'
 import { clear } from './statements/clear.js'
 import { command } from './statements/command.js'
@@ -36,13 +37,27 @@ import { tablesV8 } from './statements/tables-v8.js'
 import { tablesV9 } from './statements/tables-v9.js'
 import { views } from './statements/views.js'
 
-/**
- * The tables' versions, each made from the one before: only ever appended to. Whatever a process of an earlier release
- * must not work beside belongs to a new version, also where only functions change.
- */
+/** Makes tables or functions in a schema, whose quoted name it is given. */
+export type Statement = (schema: string) => string
+
+/** What one version of this package sets up. */
+export interface Release {
+  /** Of this package, as shown to people. */
+  readonly by: string
+  /** The tables' versions, each made from the one before: only ever appended to. Their number is the schema's version. */
+  readonly tables: readonly Statement[]
+  /** In the order in which they name each other: functions in plain SQL are checked when they are made. */
+  readonly functions: readonly Statement[]
+  /**
+   * The oldest version whose processes may work beside these tables and functions. It stays while a version only adds:
+   * columns with defaults, functions of new names (`…_v2`), text that answers earlier callers as before. Earlier processes
+   * then go on through a deploy, by the functions of their own names. Raised, they are refused at their next opening.
+   */
+  readonly servesFrom: number
+}
+
 const TABLES = [tables, tablesV2, tablesV3, tablesV4, tablesV5, tablesV6, tablesV7, tablesV8, tablesV9]
 
-/** In the order in which they name each other: functions in plain SQL are checked when they are made. */
 const FUNCTIONS = [
   ...[clock, lockKey, barrierId, mode, views, notify, recordOutcome, hold, history, settle, promotions, displace],
   ...[acquire, park, run, start, requeue, release, confirm, renew, prune, sweep, resolve, clear, revoke, reopen, list],
@@ -52,31 +67,56 @@ const FUNCTIONS = [
 
 export const VERSION = TABLES.length
 
-/** Names the functions by their text: what another build of the same version left behind is told apart. */
-export const FUNCTIONS_HASH = createHash('sha256').update(allFunctions('beatlock')).digest('hex').slice(0, 16)
+/** Of this very code. A released version's text never changes: whatever does belongs to a new one, be it an empty step. */
+export const OURS: Release = { by: packageVersion(), tables: TABLES, functions: FUNCTIONS, servesFrom: VERSION }
 
-/** What brings a schema from a version, 0 for none, to ours. */
-export function upgradeFrom(version: number, schema: string): readonly string[] {
-  const steps = TABLES.slice(version).map((step) => step(schema))
-  return [...steps, dropFunctions(schema), allFunctions(schema), noteVersion(schema)]
+/** Names the functions by their text: what another build of the same version left behind is told apart. */
+export function functionsHash(release: Release): string {
+  return createHash('sha256').update(allFunctions(release, 'beatlock')).digest('hex').slice(0, 16)
 }
 
-function allFunctions(schema: string): string {
-  return FUNCTIONS.map((statement) => statement(schema)).join('\n')
+/**
+ * What brings a schema from a version, 0 for none, to a release's. `replace`: callers of a function that stays never find
+ * it missing; the server refuses that where an answer's or an argument's name changes. `renew`: all are made anew.
+ */
+export function upgradeFrom(
+  version: number,
+  { release, schema, how }: { release: Release; schema: string; how: 'replace' | 'renew' },
+): readonly string[] {
+  const steps = release.tables.slice(version).map((step) => step(schema))
+  const text = allFunctions(release, schema)
+  const functions =
+    how === 'renew'
+      ? [dropFunctions(release, schema, 'true'), text]
+      : [text.replaceAll('create function', 'create or replace function'), dropFunctions(release, schema, LEFT_OVER)]
+  return [...steps, ...functions, noteVersion(release, schema)]
+}
+
+/** Not made by this transaction: of a name that we use, with other arguments. */
+const LEFT_OVER = 'xmin <> pg_current_xact_id()::xid'
+
+function allFunctions({ functions }: Release, schema: string): string {
+  return functions.map((statement) => statement(schema)).join('\n')
 }
 
 /** By name, since an earlier text may have had other arguments; the schema may hold functions of others. */
-function dropFunctions(schema: string): string {
-  const names = [...allFunctions('s').matchAll(/create function s\.(\w+)/g)].map(([, name]) => name)
+function dropFunctions(release: Release, schema: string, which: string): string {
+  const names = [...allFunctions(release, 's').matchAll(/create function s\.(\w+)/g)].map(([, name]) => name)
   return `do $$ declare f regprocedure; begin
-    for f in select oid from pg_proc where pronamespace = '${schema}'::regnamespace and proname = any ('{${names}}') loop
+    for f in select oid from pg_proc
+      where pronamespace = '${schema}'::regnamespace and proname = any ('{${names}}') and ${which}
+    loop
       execute 'drop function ' || f;
     end loop;
   end $$;`
 }
 
-function noteVersion(schema: string): string {
-  return `alter table ${schema}.schema_version add column if not exists functions text;
-    insert into ${schema}.schema_version (version, functions) values (${VERSION}, '${FUNCTIONS_HASH}')
-      on conflict (single) do update set version = excluded.version, functions = excluded.functions;`
+function noteVersion(release: Release, schema: string): string {
+  const { by, servesFrom, tables } = release
+  return `alter table ${schema}.schema_version add column if not exists functions text,
+      add column if not exists serves_from integer, add column if not exists by text;
+    insert into ${schema}.schema_version (version, functions, serves_from, by)
+      values (${tables.length}, '${functionsHash(release)}', ${servesFrom}, '${by}')
+      on conflict (single) do update set version = excluded.version, functions = excluded.functions,
+        serves_from = excluded.serves_from, by = excluded.by;`
 }

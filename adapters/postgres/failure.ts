@@ -7,8 +7,8 @@ export type Failure =
   | 'disconnected'
   /** The server answered that it cannot serve now; nothing happened. */
   | 'unavailable'
-  /** Two transactions waited for each other and this one was undone. */
-  | 'deadlock'
+  /** Two transactions waited for each other, or a newer version replaced a function just now: this one was undone. */
+  | 'undone'
   /** The login, the database or a certificate is wrong, or the isolation level: asking again will not help. */
   | 'misconfigured'
   | 'other'
@@ -28,11 +28,16 @@ export function failureOf(error: unknown): Failure {
   const code = codeOf(error)
   if (code === undefined) return error instanceof Error && DISCONNECTED.test(error.message) ? 'disconnected' : 'other'
   if (SOCKET_CODES.has(code) || SHUTDOWN_CODES.has(code)) return 'disconnected'
-  if (code === '40P01') return 'deadlock'
+  if (code === '40P01' || isReplaced(error)) return 'undone'
   if (code === 'BL001' || code.startsWith('28') || code === '3D000') return 'misconfigured'
   if (code.startsWith('08')) return 'disconnected'
   if (code.startsWith('53') || REFUSAL_CODES.has(code)) return 'unavailable'
   return 'other'
+}
+
+/** The server keeps no function from being replaced while another is about to call it. */
+function isReplaced(error: unknown): boolean {
+  return codeOf(error) === 'XX000' && /cache lookup failed for function/.test((error as Error).message)
 }
 
 export function codeOf(error: unknown): string | undefined {

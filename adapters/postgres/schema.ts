@@ -1,45 +1,77 @@
 import type { ClientBase } from 'pg'
 import { UsageError } from '../../src/lock/error.js'
-import { FUNCTIONS_HASH, upgradeFrom, VERSION } from './definition.js'
+import { functionsHash, OURS, type Release, upgradeFrom } from './definition.js'
 import { codeOf } from './failure.js'
 
+/** Where the schema is. */
+interface Place {
+  readonly client: ClientBase
+  /** Quoted. */
+  readonly schema: string
+  /** As shown to people. */
+  readonly server: string
+}
+
 /**
- * Makes tables and functions where they are missing, and brings what earlier code made up to date. Costs one cheap query
- * where nothing is to do; any number of processes may do it at once.
+ * Makes tables and functions where they are missing, and brings what earlier code made up to date; what later code made is
+ * used as it is, where that code says that it serves ours. Costs one cheap query where nothing is to do; any number of
+ * processes may do it at once.
  *
- * @throws UsageError where a newer version has set the schema up, where this role may not, or where the server's default
- * isolation level is one that loses parked calls.
+ * @throws UsageError where a newer version has set up what we cannot work with, where this role may not, or where the
+ * server's default isolation level is one that loses parked calls.
  */
-export async function ensureSchema(client: ClientBase, schema: string, server: string): Promise<void> {
-  const found = await versionOf(client, schema)
-  if (!found || isBehind(found)) {
-    await bringUp(client, schema, server)
-    return await ensureSchema(client, schema, server)
+export async function ensureSchema(client: ClientBase, schema: string, server: string, release = OURS): Promise<void> {
+  const place: Place = { client, schema, server }
+  const found = await versionOf(place)
+  if (!found || isBehind(found, release)) {
+    await bringUp(place, release)
+    return await ensureSchema(client, schema, server, release)
   }
-  if (found.version > VERSION) throw tooNew(schema, server, found.version)
+  if (found.servesFrom > release.tables.length) throw tooNew(place, found, release)
   if (found.isolation !== 'read committed') throw wrongIsolation(server, found.isolation)
 }
 
-function isBehind({ version, functions }: Found): boolean {
-  return version < VERSION || (version === VERSION && functions !== FUNCTIONS_HASH)
+function isBehind({ version, functions }: Found, release: Release): boolean {
+  const ours = release.tables.length
+  return version < ours || (version === ours && functions !== functionsHash(release))
 }
 
-async function bringUp(client: ClientBase, schema: string, server: string): Promise<void> {
+/** How often a setup that was undone by a deadlock with a running process is tried again. */
+const TRIES = 5
+
+async function bringUp(place: Place, release: Release): Promise<void> {
+  let how: 'replace' | 'renew' = 'replace'
+  for (let tries = 1; ; tries += 1) {
+    const error = await broughtUp(place, release, how)
+    if (error === undefined) return
+    const code = codeOf(error)
+    if (tries === TRIES || (code !== '40P01' && (how === 'renew' || !UNREPLACEABLE.has(code ?? '')))) throw error
+    if (code !== '40P01') how = 'renew'
+  }
+}
+
+/** Another answer, argument names or defaults; calls that fit two functions, of which one is about to go. */
+const UNREPLACEABLE = new Set(['42P13', '42725'])
+
+/** One transaction. Answers what it failed of. */
+async function broughtUp(place: Place, release: Release, how: 'replace' | 'renew'): Promise<unknown> {
+  const { client, schema } = place
   let found: Found | undefined
   await client.query('begin isolation level read committed')
   try {
     await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`beatlock schema ${schema}`])
     // Whoever had the lock before may have done it.
     const { rows } = await client.query('select to_regclass($1) is not null as there', [`${schema}.schema_version`])
-    if ((rows[0] as { there: boolean }).there) found = await versionOf(client, schema)
-    if (!found || isBehind(found)) {
-      for (const sql of upgradeFrom(found?.version ?? 0, schema)) await client.query(sql)
+    if ((rows[0] as { there: boolean }).there) found = await versionOf(place)
+    if (!found || isBehind(found, release)) {
+      for (const sql of upgradeFrom(found?.version ?? 0, { release, schema, how })) await client.query(sql)
     }
     await client.query('commit')
+    return undefined
   } catch (error) {
     // Where the connection is gone, so is the transaction.
     await client.query('rollback').catch(() => {})
-    throw codeOf(error) === '42501' ? notAllowed(schema, server, found !== undefined, error) : error
+    return codeOf(error) === '42501' ? notAllowed(place, found, error) : error
   }
 }
 
@@ -47,13 +79,17 @@ interface Found {
   readonly version: number
   /** Null where the first version has set it up. */
   readonly functions: string | null
+  readonly servesFrom: number
+  /** The package's version that did; null before that was noted. */
+  readonly by: string | null
   readonly isolation: string
 }
 
 /** Undefined where nothing is set up yet. */
-async function versionOf(client: ClientBase, schema: string): Promise<Found | undefined> {
+async function versionOf({ client, schema }: Place): Promise<Found | undefined> {
   try {
     const { rows } = await client.query(`select version, to_jsonb(v)->>'functions' as functions,
+      coalesce((to_jsonb(v)->>'serves_from')::integer, version) as "servesFrom", to_jsonb(v)->>'by' as by,
       current_setting('transaction_isolation') as isolation from ${schema}.schema_version v`)
     return rows[0] as Found | undefined
   } catch (error) {
@@ -63,10 +99,11 @@ async function versionOf(client: ClientBase, schema: string): Promise<Found | un
   }
 }
 
-function tooNew(schema: string, server: string, found: number): UsageError {
+function tooNew({ schema, server }: Place, found: Found, release: Release): UsageError {
   return new UsageError(
-    `schema ${schema} of ${server} has version ${found}, this beatlock knows ${VERSION}: upgrade beatlock here, ` +
-      'or name another schema (?schema=…).',
+    `schema ${schema} of ${server} was set up by beatlock ${found.by ?? '?'} as version ${found.version}, for version ` +
+      `${found.servesFrom} and later; this is beatlock ${release.by}, which knows version ${release.tables.length}: ` +
+      'upgrade beatlock here, or name another schema (?schema=…). Nothing was changed.',
   )
 }
 
@@ -77,8 +114,8 @@ function wrongIsolation(server: string, isolation: string): UsageError {
   )
 }
 
-function notAllowed(schema: string, server: string, exists: boolean, cause: unknown): UsageError {
-  const why = exists
+function notAllowed({ schema, server }: Place, found: Found | undefined, cause: unknown): UsageError {
+  const why = found
     ? `may not bring schema ${schema} up to date; open it once as the role that owns its tables.`
     : `may not create schema ${schema}; grant it CREATE on the database, or create the schema for it.`
   return new UsageError(`${server}: this role ${why}`, { cause })
