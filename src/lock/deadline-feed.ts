@@ -9,6 +9,8 @@ export interface DeadlineFeedOptions {
   readonly ticketKey: Uint8Array
   /** Until when a run's lease is trusted now; undefined for a run that is not known (yet). */
   readonly deadlineNs: (runId: string) => bigint | undefined
+  /** Why a run's lease is gone already; undefined while it is not. */
+  readonly lossOf: (runId: string) => LossReason | undefined
 }
 
 interface Listener {
@@ -105,6 +107,9 @@ export class DeadlineFeed {
     listener.runId = runId
     const deadlineNs = runId === null ? undefined : this.#options.deadlineNs(runId)
     if (deadlineNs !== undefined) sendDeadline(listener, deadlineNs)
+    // It may have been lost before anybody here knew who has it in hand.
+    const loss = runId === null ? undefined : this.#options.lossOf(runId)
+    if (runId !== null && loss) send(listener.socket, { run: runId, abort: loss })
   }
 }
 

@@ -29,7 +29,11 @@ export interface FedKeeper {
 
 export async function startFedKeeper(options: FedKeeperOptions): Promise<FedKeeper> {
   const cells = new Map<string, DeadlineCell>()
-  const feed = new DeadlineFeed({ ...options, deadlineNs: (runId) => keeper.deadlineNs(runId) })
+  const feed = new DeadlineFeed({
+    ...options,
+    deadlineNs: (runId) => keeper.deadlineNs(runId),
+    lossOf: (runId) => keeper.lossOf(runId),
+  })
   const keeper: LeaseKeeper = new LeaseKeeper({
     store: options.store,
     leaseMs: options.leaseMs,

@@ -52,7 +52,7 @@ export interface LeaseKeeperOptions {
 
 interface Held extends HeldLease {
   deadlineNs: bigint
-  lost: boolean
+  lost: LossReason | null
 }
 
 const HEARTBEAT_MS = 5000
@@ -95,7 +95,7 @@ export class LeaseKeeper {
   /** Answers until when the lease is trusted before its first renewal. */
   add(lease: HeldLease): bigint {
     const deadlineNs = trustDeadlineNs(lease.sentAtNs, this.#options.leaseMs)
-    this.#held.set(lease.runId, { ...lease, deadlineNs, lost: false })
+    this.#held.set(lease.runId, { ...lease, deadlineNs, lost: null })
     this.#watchDeadlines()
     return deadlineNs
   }
@@ -119,6 +119,11 @@ export class LeaseKeeper {
   /** Until when this run's lease is trusted; undefined for one that is not held. */
   deadlineNs(runId: string): bigint | undefined {
     return this.#held.get(runId)?.deadlineNs
+  }
+
+  /** Why this run's lease is gone; undefined while it is not, and for one that is not held. */
+  lossOf(runId: string): LossReason | undefined {
+    return this.#held.get(runId)?.lost ?? undefined
   }
 
   /** Asks for a batch at once, or right after the one under way. */
@@ -216,7 +221,7 @@ export class LeaseKeeper {
   }
 
   #lose(lease: Held, reason: LossReason): void {
-    lease.lost = true
+    lease.lost = reason
     const { runId, messageId, token } = lease
     this.#options.events.lost({ runId, messageId, token, reason })
   }

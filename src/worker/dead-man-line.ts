@@ -6,12 +6,12 @@ export interface DeadManData {
   readonly path: string
   readonly ticket: string
   readonly kills: KillTarget
-  /** Shared with the main thread: until when the run in hand is trusted, monotonic ns; 0: nothing to lose. */
-  readonly cell: BigInt64Array<SharedArrayBuffer>
+  /** See RunInHand. */
+  readonly inHand: SharedArrayBuffer
 }
 
-/** From the process's main thread: the run it has in hand from now on; null: none. */
-export type DeadManOrder = { readonly runId: string; readonly deadlineNs: bigint } | { readonly runId: null }
+/** From the process's main thread: the run in hand is another. */
+export type DeadManOrder = 'look'
 
 /** To the main thread. */
 export type DeadManNews =

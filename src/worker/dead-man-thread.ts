@@ -1,9 +1,10 @@
 import { connect } from 'node:net'
 import { parentPort, workerData } from 'node:worker_threads'
 import { type FeedLine, onLines, writeLine } from '../lock/feed-line.js'
-import { monotonicNs, msUntil } from '../lock/trust.js'
-import type { DeadManData, DeadManNews, DeadManOrder } from './dead-man-line.js'
+import { monotonicNs, msToNs, msUntil } from '../lock/trust.js'
+import type { DeadManData, DeadManNews } from './dead-man-line.js'
 import { killGroup } from './process-group.js'
+import { RunInHand } from './run-in-hand.js'
 
 /**
  * Entry of the thread that ends its process when the keeper falls silent: at the end of the feed's connection, or at a
@@ -12,13 +13,18 @@ import { killGroup } from './process-group.js'
 const port = parentPort
 if (!port) throw new Error('dead-man-thread is the entry of a thread')
 
-const { path, ticket, kills, cell } = workerData as DeadManData
+const { path, ticket, kills, inHand: memory } = workerData as DeadManData
+const inHand = new RunInHand(memory)
 const tell = (news: DeadManNews) => port.postMessage(news)
 const LONGEST_TIMER_MS = 2 ** 31 - 1
+/** The keeper is told of runs that last for so long: others would cost two lines there and back. */
+const LASTS_MS = 50
 
 let armed = false
-let runId: string | null = null
-let deadlineNs = 0n
+/** The run that was in hand at the last look. */
+let seen: string | null = null
+/** The run that the keeper knows of. */
+let told: string | null = null
 let timer: NodeJS.Timeout | undefined
 
 // A net.Socket and nothing else: a file stream on the descriptor hangs the exit, a blocking read stops the timers.
@@ -27,37 +33,43 @@ socket.on('error', (error) => ended(error.message))
 socket.on('end', () => ended('the keeper closed the connection'))
 socket.on('close', () => ended('the keeper closed the connection'))
 onLines<FeedLine>(socket, hear)
-
-port.on('message', (order: DeadManOrder) => {
-  runId = order.runId
-  setDeadline(order.runId === null ? 0n : order.deadlineNs)
-  writeLine(socket, { run: runId })
-})
+port.on('message', look)
 
 function hear(line: FeedLine): void {
   if ('welcome' in line) {
     armed = true
     tell({ news: 'armed' })
-  } else if (line.run !== runId) {
     return
-  } else if ('deadline' in line) {
-    setDeadline(BigInt(line.deadline))
-  } else {
-    tell({ news: 'abort', runId: line.run, reason: line.abort })
+  }
+  const run = inHand.look()
+  if (line.run !== run?.runId) return
+  if ('abort' in line) tell({ news: 'abort', runId: line.run, reason: line.abort })
+  else {
+    inHand.extend(run, BigInt(line.deadline))
+    look()
   }
 }
 
-function setDeadline(atNs: bigint): void {
-  deadlineNs = atNs
-  Atomics.store(cell, 0, atNs)
-  watch()
+/** Dies, tells what is to be told, and looks again: at the deadline of a run that lasts, soon after the start of one. */
+function look(): void {
+  clearTimeout(timer)
+  const run = inHand.look()
+  if (run && monotonicNs() >= run.deadlineNs) die()
+  const runId = run?.runId ?? null
+  tellKeeper(runId === seen ? runId : null)
+  seen = runId
+  const waitMs = run ? Math.min(msUntil(run.deadlineNs), told === null ? LASTS_MS : LONGEST_TIMER_MS) : undefined
+  inHand.lookAgainAt(waitMs === undefined ? 0n : monotonicNs() + msToNs(waitMs))
+  if (waitMs !== undefined) timer = setTimeout(look, waitMs)
+  // It was left or taken meanwhile, by a main thread that did not know yet that it must tell.
+  if (inHand.look()?.runId !== run?.runId && (told !== null || waitMs === undefined)) look()
 }
 
-function watch(): void {
-  clearTimeout(timer)
-  if (deadlineNs === 0n) return
-  if (monotonicNs() >= deadlineNs) die()
-  else timer = setTimeout(watch, Math.min(msUntil(deadlineNs), LONGEST_TIMER_MS))
+function tellKeeper(runId: string | null): void {
+  if (runId === told) return
+  told = runId
+  inHand.told(runId !== null)
+  writeLine(socket, { run: runId })
 }
 
 function ended(why: string): void {

@@ -3,6 +3,7 @@ import { BeatlockError } from '../lock/error.js'
 import type { KillTarget } from '../lock/feed-line.js'
 import type { LossReason } from '../lock/lease-keeper.js'
 import type { DeadManData, DeadManNews, DeadManOrder } from './dead-man-line.js'
+import { RunInHand } from './run-in-hand.js'
 
 export interface DeadMan {
   /** Takes a run in hand: the process dies at `deadlineNs` (monotonic) unless the feed brings a newer one. */
@@ -31,8 +32,8 @@ export async function armDeadMan(options: {
   readonly ticket: string
   readonly kills?: KillTarget
 }): Promise<DeadMan> {
-  const cell = new BigInt64Array(new SharedArrayBuffer(8))
-  const data: DeadManData = { kills: 'group', ...options, cell }
+  const inHand = new RunInHand()
+  const data: DeadManData = { kills: 'group', ...options, inHand: inHand.memory }
   const thread = new Worker(new URL('./dead-man-thread.js', import.meta.url), {
     workerData: data,
     execArgv: [],
@@ -46,17 +47,15 @@ export async function armDeadMan(options: {
   thread.on('error', diesWithIt)
   thread.on('exit', diesWithIt)
   thread.unref()
-  const order = (what: DeadManOrder) => thread.postMessage(what)
+  const look = () => thread.postMessage('look' satisfies DeadManOrder)
   return {
     watch(runId, deadlineNs) {
-      Atomics.store(cell, 0, deadlineNs)
-      order({ runId, deadlineNs })
+      if (inHand.take({ runId, deadlineNs })) look()
     },
     rest() {
-      Atomics.store(cell, 0, 0n)
-      order({ runId: null })
+      if (inHand.leave()) look()
     },
-    deadlineNs: () => Atomics.load(cell, 0) || undefined,
+    deadlineNs: () => inHand.deadlineNs() || undefined,
     onAbort: (listener) => void listeners.push(listener),
     async disarm() {
       thread.off('exit', diesWithIt)

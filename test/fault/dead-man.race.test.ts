@@ -176,7 +176,8 @@ describe('a child whose keeper or lease is gone', () => {
     const path = file()
     const key = ticketKey()
     const deadlines = new Map<string, bigint>()
-    const server = new DeadlineFeed({ path, ticketKey: key, deadlineNs: (runId) => deadlines.get(runId) })
+    const lossOf = () => undefined
+    const server = new DeadlineFeed({ path, ticketKey: key, deadlineNs: (runId) => deadlines.get(runId), lossOf })
     await server.listen()
     /** Whether or not it has asked yet. */
     const tell = (deadlineNs: bigint): void => {
