@@ -4,8 +4,8 @@ import { type HeldLease, LeaseKeeper, type Loss } from './lease-keeper.js'
 import type { LockStore } from './lock-store.js'
 import type { WorkerRow } from './worker-row.js'
 
-/** Eight bytes shared between the thread that renews and those that want to know until when. Monotonic ns. */
-export type DeadlineCell = BigInt64Array<SharedArrayBuffer>
+/** Told of each newer deadline of a lease, monotonic ns. */
+export type TellDeadline = (deadlineNs: bigint) => void
 
 export interface FedKeeperOptions {
   readonly store: LockStore
@@ -19,16 +19,16 @@ export interface FedKeeperOptions {
 
 /** Renewal and the feeding of the dead-men, on whatever thread this runs. */
 export interface FedKeeper {
-  hold(lease: HeldLease, cell: DeadlineCell): void
+  hold(lease: HeldLease, tell: TellDeadline): void
   drop(runId: string): void
-  acked(ref: MessageRef): void
+  acked(refs: readonly MessageRef[]): void
   updateWorker(row: WorkerRow | null): void
   renewNow(): void
   close(): Promise<void>
 }
 
 export async function startFedKeeper(options: FedKeeperOptions): Promise<FedKeeper> {
-  const cells = new Map<string, DeadlineCell>()
+  const tells = new Map<string, TellDeadline>()
   const feed = new DeadlineFeed({
     ...options,
     deadlineNs: (runId) => keeper.deadlineNs(runId),
@@ -39,8 +39,7 @@ export async function startFedKeeper(options: FedKeeperOptions): Promise<FedKeep
     leaseMs: options.leaseMs,
     events: {
       deadline(runId, deadlineNs) {
-        const cell = cells.get(runId)
-        if (cell) Atomics.store(cell, 0, deadlineNs)
+        tells.get(runId)?.(deadlineNs)
         feed.deadline(runId, deadlineNs)
       },
       lost(loss) {
@@ -56,15 +55,17 @@ export async function startFedKeeper(options: FedKeeperOptions): Promise<FedKeep
   await feed.listen()
   if (options.worker) keeper.updateWorker(options.worker)
   return {
-    hold(lease, cell) {
-      cells.set(lease.runId, cell)
+    hold(lease, tell) {
+      tells.set(lease.runId, tell)
       feed.deadline(lease.runId, keeper.add(lease))
     },
     drop(runId) {
-      cells.delete(runId)
+      tells.delete(runId)
       keeper.drop(runId)
     },
-    acked: (ref) => keeper.acked(ref),
+    acked(refs) {
+      for (const ref of refs) keeper.acked(ref)
+    },
     updateWorker: (row) => keeper.updateWorker(row),
     renewNow: () => keeper.renewNow(),
     async close() {

@@ -1,4 +1,3 @@
-import type { DeadlineCell } from './fed-keeper.js'
 import type { MessageRef } from './hold.js'
 import type { HeldLease, Loss } from './lease-keeper.js'
 import type { LockSource } from './lock-store.js'
@@ -11,13 +10,19 @@ export interface KeeperThreadData {
   readonly worker: WorkerRow | null
   readonly path: string
   readonly ticketKey: Uint8Array
+  /** See LeaseBoard. */
+  readonly board: SharedArrayBuffer
 }
+
+/** Eight bytes shared with the thread that renews, for a lease that found no room on the board. Monotonic ns. */
+export type DeadlineCell = BigInt64Array<SharedArrayBuffer>
 
 /** To the keeper thread. */
 export type KeeperOrder =
   | { readonly do: 'hold'; readonly lease: HeldLease; readonly cell: DeadlineCell }
   | { readonly do: 'drop'; readonly runId: string }
-  | { readonly do: 'acked'; readonly ref: MessageRef }
+  | { readonly do: 'look' }
+  | { readonly do: 'acked'; readonly refs: readonly MessageRef[] }
   | { readonly do: 'worker'; readonly row: WorkerRow | null }
   | { readonly do: 'renew' }
   | { readonly do: 'close' }

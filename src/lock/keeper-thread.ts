@@ -1,13 +1,19 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { type FedKeeper, startFedKeeper } from './fed-keeper.js'
 import { asThreadError, type KeeperNews, type KeeperOrder, type KeeperThreadData } from './keeper-line.js'
+import { LeaseBoard } from './lease-board.js'
 import type { LockStore } from './lock-store.js'
 
 /** Entry of the keeper thread: a connection and an event loop that no task, log line or guard can hold up. */
 const port = parentPort
 if (!port) throw new Error('keeper-thread is the entry of a thread')
 
-const { source, ...data } = workerData as KeeperThreadData
+/** A lease is renewed each third of its time: this soon is early enough to hear of it. */
+const LOOK_MS = 50
+
+const { source, board: memory, ...data } = workerData as KeeperThreadData
+const board = new LeaseBoard(memory)
+let timer: NodeJS.Timeout | undefined
 const tell = (news: KeeperNews) => port.postMessage(news)
 
 try {
@@ -27,15 +33,37 @@ try {
 }
 
 function obey(order: KeeperOrder, keeper: FedKeeper, store: LockStore): void {
-  if (order.do === 'hold') keeper.hold(order.lease, order.cell)
+  // Whatever is to be done is to be done for what is held now.
+  look(keeper)
+  if (order.do === 'hold') keeper.hold(order.lease, (deadlineNs) => Atomics.store(order.cell, 0, deadlineNs))
   else if (order.do === 'drop') keeper.drop(order.runId)
-  else if (order.do === 'acked') keeper.acked(order.ref)
+  else if (order.do === 'acked') keeper.acked(order.refs)
   else if (order.do === 'worker') keeper.updateWorker(order.row)
   else if (order.do === 'renew') keeper.renewNow()
-  else void closeAll(keeper, store)
+  else if (order.do === 'close') void closeAll(keeper, store)
+}
+
+/** Again and again while there are leases; without any it sleeps until it is told to look. */
+function look(keeper: FedKeeper): void {
+  clearTimeout(timer)
+  board.awake = true
+  if (lookOnce(keeper) === 0) {
+    board.awake = false
+    if (lookOnce(keeper) === 0) return
+    board.awake = true
+  }
+  timer = setTimeout(() => look(keeper), LOOK_MS)
+}
+
+function lookOnce(keeper: FedKeeper): number {
+  const { gone, come, held } = board.look()
+  for (const runId of gone) keeper.drop(runId)
+  for (const { lease, extend } of come) keeper.hold(lease, extend)
+  return held
 }
 
 async function closeAll(keeper: FedKeeper, store: LockStore): Promise<void> {
+  clearTimeout(timer)
   try {
     await keeper.close()
     await store.close()

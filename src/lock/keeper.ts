@@ -1,13 +1,10 @@
-import { Worker } from 'node:worker_threads'
-import { BeatlockError, StoreUnavailable } from './error.js'
-import { isErrorCode } from './error-code.js'
-import { type DeadlineCell, type FedKeeper, startFedKeeper } from './fed-keeper.js'
+import { BeatlockError } from './error.js'
 import { makeFeedFolder } from './feed-folder.js'
 import { ticketKey, writeTicket } from './feed-ticket.js'
 import type { MessageRef } from './hold.js'
-import type { KeeperNews, KeeperOrder, KeeperThreadData, ThreadError } from './keeper-line.js'
 import type { HeldLease, Loss } from './lease-keeper.js'
 import type { LockSource, LockStore } from './lock-store.js'
+import { type HeldThere, type Renewing, renewHere, renewOnThread } from './renewing.js'
 import { trustDeadlineNs } from './trust.js'
 import type { WorkerRow } from './worker-row.js'
 
@@ -51,7 +48,8 @@ export interface Keeper {
   close(): Promise<void>
 }
 
-const CLOSE_MS = 2000
+/** How long acknowledgements are gathered: each message to a thread wakes it. */
+const ACKS_MS = 100
 
 /**
  * Starts renewal: on a thread with a connection of its own, or for a store of this process only on the caller's thread,
@@ -63,150 +61,117 @@ export async function startKeeper(options: KeeperOptions): Promise<Keeper> {
   const folder = makeFeedFolder()
   const lives: Lives = new Map()
   const listeners: ((loss: Loss) => void)[] = []
-  const lose = (loss: Loss) => {
+  const lost = (loss: Loss) => {
     // A loss that crossed a drop on its way is nobody's any more.
     if (lives.has(loss.runId)) for (const listener of listeners) listener(loss)
   }
-  let died: Start['died'] = () => {}
-  const failed = new Promise<never>((_, reject) => {
-    died = reject
+  const start: Start = { ...options, path: folder.path, ticketKey: ticketKey(), lives, lost, dead: false }
+  let reject: (error: Error) => void = () => {}
+  const failed = new Promise<never>((_, fail) => {
+    reject = fail
   })
   failed.catch(() => undefined)
-  const start = { ...options, path: folder.path, ticketKey: ticketKey(), lost: lose, died, lives }
+  const died = () => reject(loseAll(start))
   try {
-    const fed =
+    const renewing =
       'store' in options.locks
-        ? await startHere(start, options.locks.store)
-        : await startThread(start, options.locks.source)
-    return assemble({ start, fed, listeners, failed, remove: folder.remove })
+        ? await renewHere({ ...start, died }, options.locks.store)
+        : await renewOnThread({ ...start, died }, options.locks.source)
+    return assemble({ start, renewing, listeners, failed, remove: folder.remove })
   } catch (error) {
     folder.remove()
     throw error
   }
 }
 
-type Lives = Map<string, { readonly lease: HeldLease; readonly cell: DeadlineCell }>
+interface Life extends HeldThere {
+  readonly lease: HeldLease
+}
+
+type Lives = Map<string, Life>
 
 interface Start extends KeeperOptions {
   readonly path: string
   readonly ticketKey: Uint8Array
-  readonly lost: (loss: Loss) => void
-  readonly died: (error: Error) => void
   readonly lives: Lives
+  readonly lost: (loss: Loss) => void
+  /** What renews has died. */
+  dead: boolean
 }
 
 function assemble(of: {
   start: Start
-  fed: FedKeeper
+  renewing: Renewing
   listeners: ((loss: Loss) => void)[]
   failed: Promise<never>
   remove: () => void
 }): Keeper {
-  const { start, fed } = of
+  const { start, renewing } = of
   const { lives } = start
+  const acks = gatherAcks(renewing)
   let tickets = 0
   return {
     feed: {
       path: start.path,
       ticket: () => writeTicket(start.ticketKey, tickets++),
-      deadlineNs(runId) {
-        const life = lives.get(runId)
-        return life && Atomics.load(life.cell, 0)
-      },
+      deadlineNs: (runId) => lives.get(runId)?.deadlineNs(),
     },
     hold(lease) {
       const deadlineNs = trustDeadlineNs(lease.sentAtNs, start.leaseMs)
-      const cell: DeadlineCell = new BigInt64Array(new SharedArrayBuffer(8))
-      Atomics.store(cell, 0, deadlineNs)
-      lives.set(lease.runId, { lease, cell })
-      fed.hold(lease, cell)
+      lives.set(lease.runId, { lease, ...renewing.hold(lease, deadlineNs) })
+      if (start.dead) queueMicrotask(() => lose(start, lease.runId))
       return deadlineNs
     },
     drop(runId) {
-      if (lives.delete(runId)) fed.drop(runId)
+      lives.get(runId)?.end()
+      lives.delete(runId)
     },
-    acked: (ref) => fed.acked(ref),
-    updateWorker: (row) => fed.updateWorker(row),
-    renewNow: () => fed.renewNow(),
+    acked: acks.add,
+    updateWorker: (row) => renewing.updateWorker(row),
+    renewNow: () => renewing.renewNow(),
     onLost: (listener) => void of.listeners.push(listener),
     failed: of.failed,
     async close() {
       lives.clear()
-      await fed.close()
+      acks.flush()
+      await renewing.close()
       of.remove()
     },
   }
 }
 
-function startHere(start: Start, store: LockStore): Promise<FedKeeper> {
-  return startFedKeeper({ ...start, store, trouble: start.onTrouble })
-}
-
-async function startThread(start: Start, source: LockSource): Promise<FedKeeper> {
-  const { leaseMs, worker, path, ticketKey: key } = start
-  const data: KeeperThreadData = { source, leaseMs, worker, path, ticketKey: key }
-  const thread = new Worker(new URL('./keeper-thread.js', import.meta.url), { workerData: data, execArgv: [] })
-  let closing = false
-  let dead = false
-  const exited = new Promise<void>((resolve) => thread.once('exit', () => resolve()))
-  await firstNews(thread, start)
-  thread.on('error', start.onTrouble)
-  void exited.then(() => {
-    dead = true
-    if (!closing) loseAll(start)
-  })
-  const order = (what: KeeperOrder) => thread.postMessage(what)
+/** One that is told late, or never, costs the store some room for some time. */
+function gatherAcks(renewing: Renewing): { add(ref: MessageRef): void; flush(): void } {
+  let refs: MessageRef[] = []
+  let timer: NodeJS.Timeout | undefined
+  const flush = (): void => {
+    clearTimeout(timer)
+    timer = undefined
+    if (refs.length > 0) renewing.acked(refs)
+    refs = []
+  }
   return {
-    hold(lease, cell) {
-      if (dead) queueMicrotask(() => lose(start, lease.runId))
-      else order({ do: 'hold', lease, cell })
+    add(ref) {
+      refs.push(ref)
+      timer ??= setTimeout(flush, ACKS_MS).unref()
     },
-    drop: (runId) => order({ do: 'drop', runId }),
-    acked: (ref) => order({ do: 'acked', ref }),
-    updateWorker: (row) => order({ do: 'worker', row }),
-    renewNow: () => order({ do: 'renew' }),
-    async close() {
-      closing = true
-      order({ do: 'close' })
-      const late = setTimeout(() => void thread.terminate(), CLOSE_MS)
-      await exited
-      clearTimeout(late)
-    },
+    flush,
   }
 }
 
-function firstNews(thread: Worker, start: Start): Promise<void> {
-  return new Promise((resolve, reject) => {
-    thread.once('error', reject)
-    thread.once('exit', () => reject(new BeatlockError('KEEPER', 'the keeper thread ended before it was ready')))
-    thread.on('message', (news: KeeperNews) => {
-      if (news.news === 'ready') resolve()
-      else if (news.news === 'failed') reject(fromThread(news.error))
-      else if (news.news === 'lost') start.lost(news.loss)
-      else if (news.news === 'trouble') start.onTrouble(fromThread(news.error))
-    })
-  })
-}
-
 /** Nobody renews any more: every lease counts as lost now, though the store may keep it until its end. */
-function loseAll(start: Start): void {
+function loseAll(start: Start): BeatlockError {
   const what = 'the keeper thread ended unexpectedly: all leases of this process are lost; start the process again'
   const error = new BeatlockError('KEEPER', what)
+  start.dead = true
   start.onTrouble(error)
-  start.died(error)
   for (const runId of [...start.lives.keys()]) lose(start, runId)
+  return error
 }
 
 function lose({ lives, lost }: Start, runId: string): void {
   const life = lives.get(runId)
   if (!life) return
-  Atomics.store(life.cell, 0, 0n)
+  lives.set(runId, { ...life, deadlineNs: () => 0n })
   lost({ runId, messageId: life.lease.messageId, token: life.lease.token, reason: 'keeper' })
-}
-
-function fromThread({ name, message, code, server }: ThreadError): Error {
-  if (code === 'STORE_UNAVAILABLE' && server !== undefined) {
-    return new StoreUnavailable(server, message.slice(message.indexOf(': ') + 2))
-  }
-  return new BeatlockError(isErrorCode(code) ? code : 'KEEPER', name === 'Error' ? message : `${name}: ${message}`)
 }

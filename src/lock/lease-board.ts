@@ -1,0 +1,116 @@
+import type { HeldLease } from './lease-keeper.js'
+
+/** Leases at once; more are told one by one. */
+const SEATS = 256
+/** Of one lease as JSON; a longer one is told as well. */
+const TEXT_BYTES = 1024
+/** 1: the keeper looks by itself. */
+const AWAKE = 0
+const HEAD = 1
+/** Words of a seat: until when its lease is trusted; how often it was taken and left, odd: it is held; bytes of text. */
+const DEADLINE = 0
+const TURN = 1
+const LENGTH = 2
+const SEAT_WORDS = 3
+
+/** A lease that the board shows, and how another deadline of it is written there. */
+export interface BoardedLease {
+  readonly lease: HeldLease
+  extend(deadlineNs: bigint): void
+}
+
+/**
+ * The leases of a process, in memory that its main thread and its keeper thread share: short ones come and go without
+ * either waking the other, and what the main thread wrote is seen also while that is blocked. The main thread puts and
+ * removes, the keeper looks.
+ */
+export class LeaseBoard {
+  readonly memory: SharedArrayBuffer
+  readonly #words: BigInt64Array
+  readonly #text: Buffer
+  readonly #free: number[] = Array.from({ length: SEATS }, (_, seat) => seat)
+  /** Of the keeper: what it saw at each seat. */
+  readonly #seen: { turn: bigint; runId: string | undefined }[]
+
+  constructor(memory = new SharedArrayBuffer((HEAD + SEATS * SEAT_WORDS) * 8 + SEATS * TEXT_BYTES)) {
+    this.memory = memory
+    this.#words = new BigInt64Array(memory, 0, HEAD + SEATS * SEAT_WORDS)
+    this.#text = Buffer.from(memory, this.#words.byteLength)
+    this.#seen = Array.from({ length: SEATS }, () => ({ turn: 0n, runId: undefined }))
+  }
+
+  /** Answers the seat; undefined where there is no room. */
+  put(lease: HeldLease, deadlineNs: bigint): number | undefined {
+    const text = JSON.stringify({ ...lease, sentAtNs: String(lease.sentAtNs) })
+    const bytes = Buffer.byteLength(text)
+    const seat = bytes > TEXT_BYTES ? undefined : this.#free.pop()
+    if (seat === undefined) return undefined
+    this.#text.write(text, seat * TEXT_BYTES)
+    Atomics.store(this.#words, wordOf(seat, LENGTH), BigInt(bytes))
+    Atomics.store(this.#words, wordOf(seat, DEADLINE), deadlineNs)
+    Atomics.add(this.#words, wordOf(seat, TURN), 1n)
+    return seat
+  }
+
+  remove(seat: number): void {
+    Atomics.add(this.#words, wordOf(seat, TURN), 1n)
+    this.#free.push(seat)
+  }
+
+  /** Of a lease that was put there and not removed. */
+  deadlineNs(seat: number): bigint {
+    return Atomics.load(this.#words, wordOf(seat, DEADLINE))
+  }
+
+  /** Whether the keeper looks by itself; asked after a lease was put. */
+  get awake(): boolean {
+    return Atomics.load(this.#words, AWAKE) === 1n
+  }
+
+  /** Written down before the last look: what is put after that look is put by one who sees this. */
+  set awake(whether: boolean) {
+    Atomics.store(this.#words, AWAKE, whether ? 1n : 0n)
+  }
+
+  /** What came and went since the last look, and how many leases there are now. */
+  look(): { readonly gone: readonly string[]; readonly come: readonly BoardedLease[]; readonly held: number } {
+    const gone: string[] = []
+    const come: BoardedLease[] = []
+    let held = 0
+    for (const [seat, seen] of this.#seen.entries()) {
+      const turn = Atomics.load(this.#words, wordOf(seat, TURN))
+      if (isHeld(turn)) held += 1
+      if (turn === seen.turn) continue
+      if (seen.runId !== undefined) gone.push(seen.runId)
+      const boarded = isHeld(turn) ? this.#read(seat, turn) : undefined
+      // One that changed while it was read is looked at again.
+      this.#seen[seat] = { turn: isHeld(turn) && !boarded ? 0n : turn, runId: boarded?.lease.runId }
+      if (boarded) come.push(boarded)
+    }
+    return { gone, come, held }
+  }
+
+  #read(seat: number, turn: bigint): BoardedLease | undefined {
+    const length = Number(Atomics.load(this.#words, wordOf(seat, LENGTH)))
+    const text = this.#text.toString('utf8', seat * TEXT_BYTES, seat * TEXT_BYTES + length)
+    let lastNs = this.deadlineNs(seat)
+    if (Atomics.load(this.#words, wordOf(seat, TURN)) !== turn) return undefined
+    const { sentAtNs, ...lease } = JSON.parse(text) as Omit<HeldLease, 'sentAtNs'> & { readonly sentAtNs: string }
+    return {
+      lease: { ...lease, sentAtNs: BigInt(sentAtNs) },
+      // Without effect once the seat has another lease, which has a deadline of its own.
+      extend: (deadlineNs) => {
+        Atomics.compareExchange(this.#words, wordOf(seat, DEADLINE), lastNs, deadlineNs)
+        lastNs = deadlineNs
+      },
+    }
+  }
+}
+
+function wordOf(seat: number, word: number): number {
+  return HEAD + seat * SEAT_WORDS + word
+}
+
+function isHeld(turn: bigint): boolean {
+  return turn % 2n === 1n
+}
