@@ -7,11 +7,15 @@ const TEXT_BYTES = 1024
 /** 1: the keeper looks by itself. */
 const AWAKE = 0
 const HEAD = 1
-/** Words of a seat: until when its lease is trusted; how often it was taken and left, odd: it is held; bytes of text. */
+/**
+ * Words of a seat: until when its lease is trusted; how often it was taken and left, odd: it is held; bytes of text; the
+ * turn that the keeper has done with.
+ */
 const DEADLINE = 0
 const TURN = 1
 const LENGTH = 2
-const SEAT_WORDS = 3
+const DONE = 3
+const SEAT_WORDS = 4
 
 /** A lease that the board shows, and how another deadline of it is written there. */
 export interface BoardedLease {
@@ -28,6 +32,7 @@ export class LeaseBoard {
   readonly memory: SharedArrayBuffer
   readonly #words: BigInt64Array
   readonly #text: Buffer
+  /** The longest free first. */
   readonly #free: number[] = Array.from({ length: SEATS }, (_, seat) => seat)
   /** Of the keeper: what it saw at each seat. */
   readonly #seen: { turn: bigint; runId: string | undefined }[]
@@ -43,7 +48,7 @@ export class LeaseBoard {
   put(lease: HeldLease, deadlineNs: bigint): number | undefined {
     const text = JSON.stringify({ ...lease, sentAtNs: String(lease.sentAtNs) })
     const bytes = Buffer.byteLength(text)
-    const seat = bytes > TEXT_BYTES ? undefined : this.#free.pop()
+    const seat = bytes > TEXT_BYTES ? undefined : this.#freeSeat()
     if (seat === undefined) return undefined
     this.#text.write(text, seat * TEXT_BYTES)
     Atomics.store(this.#words, wordOf(seat, LENGTH), BigInt(bytes))
@@ -55,6 +60,14 @@ export class LeaseBoard {
   remove(seat: number): void {
     Atomics.add(this.#words, wordOf(seat, TURN), 1n)
     this.#free.push(seat)
+  }
+
+  /** Its text is nobody's any more: written anew while the keeper reads it, it could be read as half of each. */
+  #freeSeat(): number | undefined {
+    const [seat] = this.#free
+    if (seat === undefined) return undefined
+    const left = Atomics.load(this.#words, wordOf(seat, TURN))
+    return Atomics.load(this.#words, wordOf(seat, DONE)) === left ? this.#free.shift() : undefined
   }
 
   /** Of a lease that was put there and not removed. */
@@ -82,19 +95,19 @@ export class LeaseBoard {
       if (isHeld(turn)) held += 1
       if (turn === seen.turn) continue
       if (seen.runId !== undefined) gone.push(seen.runId)
-      const boarded = isHeld(turn) ? this.#read(seat, turn) : undefined
-      // One that changed while it was read is looked at again.
-      this.#seen[seat] = { turn: isHeld(turn) && !boarded ? 0n : turn, runId: boarded?.lease.runId }
+      const boarded = isHeld(turn) ? this.#read(seat) : undefined
+      this.#seen[seat] = { turn, runId: boarded?.lease.runId }
       if (boarded) come.push(boarded)
+      Atomics.store(this.#words, wordOf(seat, DONE), turn)
     }
     return { gone, come, held }
   }
 
-  #read(seat: number, turn: bigint): BoardedLease | undefined {
+  /** Nobody writes to a seat from when it is taken until the keeper has done with the turn in which it was left. */
+  #read(seat: number): BoardedLease {
     const length = Number(Atomics.load(this.#words, wordOf(seat, LENGTH)))
     const text = this.#text.toString('utf8', seat * TEXT_BYTES, seat * TEXT_BYTES + length)
     let lastNs = this.deadlineNs(seat)
-    if (Atomics.load(this.#words, wordOf(seat, TURN)) !== turn) return undefined
     const { sentAtNs, ...lease } = JSON.parse(text) as Omit<HeldLease, 'sentAtNs'> & { readonly sentAtNs: string }
     return {
       lease: { ...lease, sentAtNs: BigInt(sentAtNs) },

@@ -59,8 +59,9 @@ export class RunInHand {
       const deadlineNs = this.deadlineNs()
       if (deadlineNs === 0n) return null
       const runId = String.fromCharCode(...this.#name.subarray(0, Number(Atomics.load(this.#words, LENGTH))))
-      // Else it was left, and maybe another taken, while its name was read.
-      if (this.deadlineNs() === deadlineNs) return { runId, deadlineNs }
+      // Else it was left, and maybe another taken, while its name was read. (An exchange: no read may pass it.)
+      if (Atomics.compareExchange(this.#words, DEADLINE, deadlineNs, deadlineNs) === deadlineNs)
+        return { runId, deadlineNs }
     }
   }
 

@@ -16,6 +16,10 @@ describe('LeaseBoard', () => {
     return seat
   }
 
+  function fill(board: LeaseBoard): number[] {
+    return Array.from({ length: 256 }, (_, n) => seatOf(board, leaseOf(`r${n}`)))
+  }
+
   it('shows what came and went since the last look', () => {
     const { main, keeper } = both()
     const a = leaseOf('a', { label: 'naïve ☃', sentAtNs: 2n ** 60n })
@@ -36,24 +40,29 @@ describe('LeaseBoard', () => {
     assert.deepEqual(keeper.look(), { gone: [], come: [], held: 0 })
   })
 
-  it('[P9] shows the lease that took the seat of another between two looks, and that the other went', () => {
+  it('[P9] gives no seat again before the keeper has done with the lease that left it', () => {
     const { main, keeper } = both()
-    const seat = seatOf(main, leaseOf('a'))
+    const seats = fill(main)
+    const seat = seats[7] as number
     keeper.look()
     main.remove(seat)
+    assert.equal(main.put(leaseOf('b'), 1n), undefined)
+    assert.deepEqual(keeper.look(), { gone: ['r7'], come: [], held: 255 })
     assert.equal(seatOf(main, leaseOf('b')), seat)
     const { gone, come, held } = keeper.look()
-    assert.deepEqual([gone, come.map(({ lease }) => lease.runId), held], [['a'], ['b'], 1])
+    assert.deepEqual([gone, come.map(({ lease }) => lease.runId), held], [[], ['b'], 256])
   })
 
   it('[P6] a deadline that comes late for one lease is not given to the next at its seat', () => {
     const { main, keeper } = both()
-    const seat = seatOf(main, leaseOf('a'), 100n)
-    const [a] = keeper.look().come
+    const seats = fill(main)
+    const seat = seats[0] as number
+    const a = keeper.look().come.find(({ lease }) => lease.runId === 'r0')
     a?.extend(200n)
     assert.equal(main.deadlineNs(seat), 200n)
     main.remove(seat)
-    seatOf(main, leaseOf('b'), 150n)
+    keeper.look()
+    assert.equal(seatOf(main, leaseOf('b'), 150n), seat)
     a?.extend(300n)
     assert.equal(main.deadlineNs(seat), 150n)
   })
@@ -61,11 +70,12 @@ describe('LeaseBoard', () => {
   it('has no room for more than it has seats, nor for a lease that is too long', () => {
     const { main, keeper } = both()
     assert.equal(main.put(leaseOf('a', { label: '☃'.repeat(400) }), 1n), undefined)
-    const seats = Array.from({ length: 256 }, (_, n) => seatOf(main, leaseOf(`r${n}`)))
+    const seats = fill(main)
     assert.equal(new Set(seats).size, 256)
     assert.equal(main.put(leaseOf('late'), 1n), undefined)
     assert.equal(keeper.look().held, 256)
     main.remove(seats[7] as number)
+    keeper.look()
     assert.equal(seatOf(main, leaseOf('late')), seats[7])
   })
 })
