@@ -21,7 +21,7 @@ export async function preforkHop(): Promise<Line> {
     onTrouble: (error) => console.error(error.message),
   })
   const message = JSON.stringify({ v: 1, task: 'nothing', args: [] })
-  const limits = { deadlineNs: null, softLimitMs: null, hardLimitMs: null }
+  const limits = { space: { app: 'hops' }, deadlineNs: null, softLimitMs: null, hardLimitMs: null }
   let turn = 0
   const hop = () => pool.run({ runId: `hop-${++turn}`, message, token: null, deliveries: 1, retries: 0, ...limits })
   try {

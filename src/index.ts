@@ -10,7 +10,7 @@ export type { Duration } from './lock/duration.js'
 export { BeatlockError, BrokerUnavailable, ServerUnavailable, StoreUnavailable, UsageError } from './lock/error.js'
 export type { ErrorCode } from './lock/error-code.js'
 export type { LockKey } from './lock/key.js'
-export type { LockStore } from './lock/lock-store.js'
+export type { LockSpace, LockStore } from './lock/lock-store.js'
 export type { Overlap } from './lock/overlap.js'
 export { App } from './task-base/app.js'
 export type { AppOptions } from './task-base/app-options.js'
@@ -28,6 +28,7 @@ export type { Engine } from './task-base/engine.js'
 export type { Entry, EntryTiming, PeriodicOptions } from './task-base/entry.js'
 export {
   AlreadyQueued,
+  CommitUnknown,
   type HolderInfo,
   LockLost,
   ParkedFull,
@@ -36,10 +37,12 @@ export {
   ResultTimeout,
   Revoked,
   SoftTimeLimitExceeded,
+  StaleToken,
   TaskFailed,
   TimeLimitExceeded,
 } from './task-base/error.js'
 export type { AppEvents } from './task-base/event.js'
+export type { Fence } from './task-base/fence.js'
 export { type GuardOptions, guard } from './task-base/guard.js'
 export type { Headers } from './task-base/header.js'
 export type { ClearOptions, LockDetail, LockInfo, Locks } from './task-base/locks.js'

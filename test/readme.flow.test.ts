@@ -6,7 +6,7 @@ import { projectRoot } from './support/project-root.js'
 import { type RedisServer, startRedis } from './support/redis-server.js'
 
 const readme = readFileSync(join(projectRoot(), 'README.md'), 'utf8')
-const [appCode = '', callCode = '', retryCode = '', sharedCode = '', , entryCode = ''] = blocks('js')
+const [appCode = '', callCode = '', retryCode = '', sharedCode = '', , , entryCode = ''] = blocks('js')
 const [worker = [], call = [], list = []] = commands(blocks('sh')[0] ?? '')
 
 /** Calls the task of the section on shared state as often as it takes for each of two children to have had a turn. */

@@ -48,6 +48,7 @@ export function openLockStore({ server, app }: { server: MemoryServer; app: stri
     return answer
   }
   return {
+    space: { app },
     now: async () => now(),
     acquire: async (request) => on(request.key, (record) => acquire(record, request, now())),
     confirm: async (messages) => {

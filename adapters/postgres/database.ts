@@ -1,6 +1,6 @@
 import { Pool, type PoolClient } from 'pg'
 import { failureOf, publicError } from './failure.js'
-import { clientConfig, type PostgresOptions, quotedSchema } from './options.js'
+import { clientConfig, DEFAULT_SCHEMA, type PostgresOptions, quotedSchema } from './options.js'
 import { ensureSchema } from './schema.js'
 
 const CONNECT_MS = 5_000
@@ -12,6 +12,8 @@ const IDLE_MS = 30_000
 export interface Database {
   /** The schema's quoted name. */
   readonly schema: string
+  /** Its plain name, and the id that tells it from any other of that name. */
+  readonly space: { readonly schema: string; readonly id: string }
   /** Connections at most. */
   readonly size: number
   /** One statement, one round trip. @throws StoreUnavailable, UsageError */
@@ -27,8 +29,9 @@ export interface Database {
 export async function openDatabase(options: PostgresOptions): Promise<Database> {
   const schema = quotedSchema(options.schema)
   const pool = openPool(options)
+  let id: string
   try {
-    await lending(await pool.connect(), (client) => ensureSchema(client, schema, options.server))
+    id = await lending(await pool.connect(), (client) => ensureSchema(client, schema, options.server))
   } catch (error) {
     await pool.end()
     throw publicError(options.server, error)
@@ -43,6 +46,7 @@ export async function openDatabase(options: PostgresOptions): Promise<Database> 
   let closing: Promise<void> | undefined
   return {
     schema,
+    space: { schema: options.schema ?? DEFAULT_SCHEMA, id },
     size: pool.options.max,
     run,
     lend: () => pool.connect(),

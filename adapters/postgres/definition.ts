@@ -7,6 +7,7 @@ import { confirm } from './statements/confirm.js'
 import { counter } from './statements/counter.js'
 import { deadLetter } from './statements/dead-letter.js'
 import { displace } from './statements/displace.js'
+import { fence } from './statements/fence.js'
 import { history } from './statements/history.js'
 import { hold } from './statements/hold.js'
 import { list } from './statements/list.js'
@@ -35,6 +36,7 @@ import { tablesV6 } from './statements/tables-v6.js'
 import { tablesV7 } from './statements/tables-v7.js'
 import { tablesV8 } from './statements/tables-v8.js'
 import { tablesV9 } from './statements/tables-v9.js'
+import { tablesV10 } from './statements/tables-v10.js'
 import { views } from './statements/views.js'
 
 /** Makes tables or functions in a schema, whose quoted name it is given. */
@@ -56,19 +58,19 @@ export interface Release {
   readonly servesFrom: number
 }
 
-const TABLES = [tables, tablesV2, tablesV3, tablesV4, tablesV5, tablesV6, tablesV7, tablesV8, tablesV9]
+const TABLES = [tables, tablesV2, tablesV3, tablesV4, tablesV5, tablesV6, tablesV7, tablesV8, tablesV9, tablesV10]
 
 const FUNCTIONS = [
   ...[clock, lockKey, barrierId, mode, views, notify, recordOutcome, hold, history, settle, promotions, displace],
   ...[acquire, park, run, start, requeue, release, confirm, renew, prune, sweep, resolve, clear, revoke, reopen, list],
-  ...[deadLetter, counter, shared, command],
+  ...[deadLetter, counter, shared, command, fence],
   ...[entryRow, changeEntry, changedEntries, reserve, decide, together, attend],
 ]
 
 export const VERSION = TABLES.length
 
 /** Of this very code. A released version's text never changes: whatever does belongs to a new one, be it an empty step. */
-export const OURS: Release = { by: packageVersion(), tables: TABLES, functions: FUNCTIONS, servesFrom: VERSION }
+export const OURS: Release = { by: packageVersion(), tables: TABLES, functions: FUNCTIONS, servesFrom: 9 }
 
 /** Names the functions by their text: what another build of the same version left behind is told apart. */
 export function functionsHash(release: Release): string {

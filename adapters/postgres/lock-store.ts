@@ -30,6 +30,7 @@ export async function openLockStore(options: PostgresOptions): Promise<LockStore
   const s = db.schema
   const notices = new Notices(db, app)
   return {
+    space: { app, postgres: db.space },
     now: async () => Number((await db.call<string>('clock_v1', [])) as string),
     acquire: ({ key, message, ...request }) => db.call('acquire_v1', [app, key, json(request), message]),
     confirm: async (messages) => {

@@ -27,7 +27,8 @@ export interface PostgresOptions {
   readonly name?: string
 }
 
-const DEFAULT_SCHEMA = 'beatlock'
+/** Where nobody names another. */
+export const DEFAULT_SCHEMA = 'beatlock'
 
 /** The schema's name, quoted for SQL. @throws UsageError for a name that would need more than quotes. */
 export function quotedSchema(schema: string = DEFAULT_SCHEMA): string {

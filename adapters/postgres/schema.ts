@@ -15,12 +15,17 @@ interface Place {
 /**
  * Makes tables and functions where they are missing, and brings what earlier code made up to date; what later code made is
  * used as it is, where that code says that it serves ours. Costs one cheap query where nothing is to do; any number of
- * processes may do it at once.
+ * processes may do it at once. Answers the id of this schema.
  *
  * @throws UsageError where a newer version has set up what we cannot work with, where this role may not, or where the
  * server's default isolation level is one that loses parked calls.
  */
-export async function ensureSchema(client: ClientBase, schema: string, server: string, release = OURS): Promise<void> {
+export async function ensureSchema(
+  client: ClientBase,
+  schema: string,
+  server: string,
+  release = OURS,
+): Promise<string> {
   const place: Place = { client, schema, server }
   const found = await versionOf(place)
   if (!found || isBehind(found, release)) {
@@ -29,6 +34,7 @@ export async function ensureSchema(client: ClientBase, schema: string, server: s
   }
   if (found.servesFrom > release.tables.length) throw tooNew(place, found, release)
   if (found.isolation !== 'read committed') throw wrongIsolation(server, found.isolation)
+  return found.space as string
 }
 
 function isBehind({ version, functions }: Found, release: Release): boolean {
@@ -82,6 +88,8 @@ interface Found {
   readonly servesFrom: number
   /** The package's version that did; null before that was noted. */
   readonly by: string | null
+  /** Null before version 10. */
+  readonly space: string | null
   readonly isolation: string
 }
 
@@ -90,6 +98,7 @@ async function versionOf({ client, schema }: Place): Promise<Found | undefined> 
   try {
     const { rows } = await client.query(`select version, to_jsonb(v)->>'functions' as functions,
       coalesce((to_jsonb(v)->>'serves_from')::integer, version) as "servesFrom", to_jsonb(v)->>'by' as by,
+      to_jsonb(v)->>'space' as space,
       current_setting('transaction_isolation') as isolation from ${schema}.schema_version v`)
     return rows[0] as Found | undefined
   } catch (error) {

@@ -61,6 +61,7 @@ function lockStoreOn(connection: Connection, app: string, notices: Notices): Loc
   const on = (key: LockKey, script: Script, args: readonly (string | number | null)[]): Promise<unknown> =>
     connection.ask(scriptOn(shardOf('lock', app, key), app, script, args))
   return {
+    space: { app },
     now: () => timeOf(connection),
     acquire: async (request) => acquireAnswer(request.key, await on(request.key, ACQUIRE, acquireArguments(request))),
     confirm: (messages) => confirmMessages(connection, app, messages),

@@ -11,6 +11,7 @@ export const ERROR_CODES = [
   'CLOSED',
   'CONTENDED',
   'NO_REQUEST',
+  'COMMIT_UNKNOWN',
   // of results
   'REJECTED',
   'RESULT_TIMEOUT',

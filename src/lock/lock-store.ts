@@ -32,6 +32,8 @@ import type { Attendance, WorkerRow } from './worker-row.js'
  * refusal.
  */
 export interface LockStore {
+  /** Where its locks are kept: travels with each grant, for whoever fences writes by its token. */
+  readonly space: LockSpace
   /** The store's clock, epoch ms. Also the cheapest proof that the server answers. */
   now(): Promise<number>
   acquire(request: AcquireRequest): Promise<AcquireAnswer>
@@ -82,6 +84,14 @@ export interface LockStore {
   /** Forgets everything of this app: locks, parked calls, outcomes, definitions, dead letters, commands, counters, shared values. For tests and the demo's end. */
   destroy(): Promise<void>
   close(): Promise<void>
+}
+
+/** Where an app's locks are kept; JSON. */
+export interface LockSpace {
+  /** Keys of two apps that read the same are two keys. */
+  readonly app: string
+  /** On Postgres: the schema of the locks, and its id, by which a transaction sees whether it is on their very server. */
+  readonly postgres?: { readonly schema: string; readonly id: string }
 }
 
 /** How a thread or a child opens the same store: an adapter module and options that survive a structured clone. */

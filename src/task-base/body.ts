@@ -1,3 +1,5 @@
+import type { LockSpace } from '../lock/lock-store.js'
+
 /** One run of a task's body, as the parent hands it to a child. */
 export interface BodyRequest {
   /** Names this run between parent and child; unique in this process. */
@@ -6,6 +8,8 @@ export interface BodyRequest {
   readonly message: string
   /** The token of the run's lease, or null where no lease is held. */
   readonly token: number | null
+  /** Where that lease is kept. */
+  readonly space: LockSpace
   /** Starts since the last retry, this one included. */
   readonly deliveries: number
   /** Retries asked for by the task so far. */

@@ -71,7 +71,10 @@ async function endOf<R>(holding: Holding, body: (lock: DirectLock) => R): Promis
   const { loss: signal, token, remainingMs, run } = holding
   try {
     signal.throwIfAborted()
-    return { end: 'returned', value: await body({ signal, key: run.ref.key, token, remainingMs }) }
+    return {
+      end: 'returned',
+      value: await body({ signal, key: run.ref.key, token, space: run.ports.store.space, remainingMs }),
+    }
   } catch (error) {
     return { end: 'threw', error }
   }

@@ -132,8 +132,40 @@ export class SoftTimeLimitExceeded extends BeatlockError {
 
 /** Reason of the task's signal when its lock is lost or taken away: nothing done from now on is protected. */
 export class LockLost extends BeatlockError {
-  constructor(why: string) {
-    super('LOCK_LOST', `the task lost its lock (${why}); stop writing.`, { data: { why } })
+  constructor(why: string, { data, cause }: { data?: Record<string, unknown>; cause?: unknown } = {}) {
+    super('LOCK_LOST', `the task lost its lock (${why}); stop writing.`, { data: { why, ...data }, cause })
+  }
+}
+
+/**
+ * A fenced write was refused and changed nothing: its token is not current any more, or a higher one has written since.
+ * `highest` is that one, where the store told it.
+ */
+export class StaleToken extends LockLost {
+  readonly key: string
+  readonly token: number
+  readonly highest: number | undefined
+
+  constructor(of: { key: string; token: number; highest?: number; cause?: unknown }) {
+    const { key, token, highest, cause } = of
+    super(`token ${token} of ${key} is ${highest === undefined ? 'not current' : `lower than ${highest}`}`, {
+      data: { key, token, highest },
+      cause,
+    })
+    this.key = key
+    this.token = token
+    this.highest = highest
+  }
+}
+
+/** The COMMIT of a fenced transaction was sent and not answered: it is written, or not at all. Look before repeating it. */
+export class CommitUnknown extends BeatlockError {
+  constructor(of: { key: string; token: number; cause: unknown }) {
+    const { cause, ...data } = of
+    super('COMMIT_UNKNOWN', `it is unknown whether the fenced transaction of ${of.key} was committed: look.`, {
+      data,
+      cause,
+    })
   }
 }
 

@@ -1,4 +1,5 @@
 import { UsageError } from '../lock/error.js'
+import type { LockSpace } from '../lock/lock-store.js'
 import { printable } from '../lock/printable.js'
 import { attemptOf, type BodyVerdict } from './body.js'
 import { errorText } from './carried-error.js'
@@ -12,6 +13,7 @@ import { verdictOnThrown } from './thrown.js'
 export interface ExecuteRequest {
   readonly message: string
   readonly token: number | null
+  readonly space: LockSpace
   readonly deliveries: number
   readonly retries: number
   /** How long the lease may still be trusted, ms. */
@@ -54,13 +56,13 @@ async function runBody(definition: TaskDefinition, message: Message, request: Ex
 function requestOf(message: Message, request: ExecuteRequest): TaskRequest {
   const log = (level: 'info' | 'error') => (text: string) =>
     request.log?.(level, `${message.task}[${message.id}] ${printable(String(text))}`)
-  const { token, remainingMs } = request
+  const { token, space, remainingMs } = request
   return {
     id: message.id,
     attempt: attemptOf(request),
     headers: Object.freeze({ ...message.headers }),
     signal: request.signal,
-    lock: message.lock.guarded && token !== null ? { key: message.lock.key, token, remainingMs } : undefined,
+    lock: message.lock.guarded && token !== null ? { key: message.lock.key, token, space, remainingMs } : undefined,
     log: { info: log('info'), error: log('error') },
     progress: (progress) => request.progress?.(progress),
   }

@@ -29,6 +29,7 @@ function bodyOf(run: Run, granted: Granted): BodyRequest {
     runId: run.runId,
     message: encodeMessage(run.message),
     token,
+    space: run.ports.store.space,
     deliveries,
     retries,
     deadlineNs,

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Duration } from '../lock/duration.js'
 import { BeatlockError } from '../lock/error.js'
+import type { LockSpace } from '../lock/lock-store.js'
 import type { CallTerms } from './call-term.js'
 import type { Headers } from './header.js'
 import type { Once } from './once.js'
@@ -11,6 +12,8 @@ export interface Lock {
   readonly key: string
   /** Fencing token: grows with every grant of the key. A store that refuses lower ones is safe from late writers. */
   readonly token: number
+  /** Where the lock is kept: what `fencedTransaction` and `fencedWrite` go by. */
+  readonly space: LockSpace
   /** How long, in ms, this run may still trust its lock; renewed while it lives. */
   remainingMs(): number
 }

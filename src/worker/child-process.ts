@@ -68,13 +68,13 @@ async function run(own: Child, body: WireBody): Promise<void> {
 }
 
 async function execute({ runner, deadMan }: Child, body: WireBody, signal: AbortSignal): Promise<BodyVerdict> {
-  const { message, token, deliveries, retries } = body
+  const { message, token, space, deliveries, retries } = body
   const remainingMs = () => {
     const untilNs = deadMan.deadlineNs()
     return untilNs === undefined ? Number.POSITIVE_INFINITY : Math.max(0, Number(untilNs - monotonicNs()) / 1e6)
   }
   try {
-    return await runner.run({ message, token, deliveries, retries, remainingMs, signal, log: writeBodyLine })
+    return await runner.run({ message, token, space, deliveries, retries, remainingMs, signal, log: writeBodyLine })
   } catch (error) {
     return { end: 'threw', error: errorText(error) }
   }

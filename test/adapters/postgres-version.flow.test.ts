@@ -62,7 +62,7 @@ describe('two versions of beatlock on one Postgres schema', function () {
     await server?.remove()
   })
 
-  const setUp = async (release: Release, by: Client = admin): Promise<void> =>
+  const setUp = async (release: Release, by: Client = admin): Promise<unknown> =>
     ensureSchema(by, '"beatlock"', 'the server', release)
   const noted = async () => (await admin.query('select version, by from beatlock.schema_version')).rows[0]
 

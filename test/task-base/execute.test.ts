@@ -10,6 +10,7 @@ function run(app: App, task: string, arg?: unknown, of: { signal?: AbortSignal; 
   return app.execute({
     message: messageText(task, arg === undefined ? [] : [arg]),
     token: null,
+    space: { app: 'bodies' },
     deliveries: 1,
     retries: of.retries ?? 0,
     remainingMs: () => 1,
@@ -62,6 +63,7 @@ describe('a body', () => {
     const asked = { ...JSON.parse(messageText('silent', [1])), ignoreResult: false }
     const request = {
       token: null,
+      space: { app: 'bodies' },
       deliveries: 1,
       retries: 0,
       remainingMs: () => 1,

@@ -13,7 +13,15 @@ describe('headers of a call', () => {
   assert.ok(target)
   const signal = new AbortController().signal
   const told = async (message: string): Promise<unknown> => {
-    const run = { runId: 'r', token: null, deliveries: 1, retries: 0, deadlineNs: null, softLimitMs: null }
+    const run = {
+      runId: 'r',
+      token: null,
+      space: { app: 'a' },
+      deliveries: 1,
+      retries: 0,
+      deadlineNs: null,
+      softLimitMs: null,
+    }
     const body = { ...run, message, hardLimitMs: null, signal, remainingMs: () => 0 }
     const verdict = await executeTask((name) => app.tasks.get(name), body)
     assert.ok(verdict.end === 'returned')

@@ -5,7 +5,9 @@ import { startScript } from '../cli/command.js'
 import { projectRoot } from '../support/project-root.js'
 
 const USER = `
-import { App, QueueOnce } from 'beatlock'
+import { App, currentRequest, QueueOnce } from 'beatlock'
+import { fencedTransaction, type FencedPool } from 'beatlock/postgres'
+import { fencedWrite, type FencedRedis } from 'beatlock/redis'
 import { lockStoreContract, runTask, virtualBeat } from 'beatlock/testing'
 class Refresh extends QueueOnce {
   readonly name = 'refresh'
@@ -18,6 +20,9 @@ export const value: Promise<number | undefined> = run.then(({ value }) => value)
 export const fresh: Promise<number> = refresh.delay({ feedId: 7 }).then((result) => result.get())
 export const year = virtualBeat(app, { startsAt: '2026-01-01T00:00:00Z' }).then((beat) => beat.advance('365d'))
 export const contract = lockStoreContract
+export const fenced = (pool: FencedPool): Promise<number | null> =>
+  fencedTransaction(pool, currentRequest().lock, async (client) => (await client.query('delete from feeds')).rowCount)
+export const written = (redis: FencedRedis) => fencedWrite(redis, currentRequest().lock, [['set', 'feed:7', 'text']])
 `
 const OPTIONS = { module: 'nodenext', target: 'es2022', strict: true, skipLibCheck: false, types: [], noEmit: true }
 
