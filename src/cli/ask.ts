@@ -21,8 +21,8 @@ export interface AskFlags extends GlobalFlags {
 export interface Told {
   readonly app: string
   readonly worker: string
-  /** `silent`: it did not answer in time, or no living worker has this name. */
-  readonly outcome: 'answered' | 'failed' | 'silent'
+  /** `silent`: it did not answer in time. `absent`: no living worker has this name. */
+  readonly outcome: 'answered' | 'failed' | 'silent' | 'absent'
   readonly answer: unknown
   /** Of a list: how many did not fit. */
   readonly omitted: number
@@ -33,7 +33,7 @@ export interface Told {
 const EXIT_NOTE = `
 Asks the workers that live now, through the locks' server, and waits for the last answer or for --timeout. A worker that
 is stopped does not answer; one that was killed counts as living for 15 s. Exit codes: 0 all answered, 1 not all did, or
-one could not do it (said on stderr), 69 nobody answered.`
+one could not do it (said on stderr), 3 no living worker has such a name, 69 nobody answered.`
 
 /** Adds the options that all these commands take, and what their exit codes mean. */
 export function addAskOptions(command: Command, ask: (args: readonly string[], flags: AskFlags) => Promise<ExitCode>) {
@@ -75,7 +75,7 @@ export async function appsAsked(target: Target): Promise<readonly string[]> {
   return [...new Set(rows.filter(({ seenAt }) => now - seenAt < WORKER_DEAD_MS).map(({ app }) => app))].sort()
 }
 
-export function toldBy(app: string, { answers, omitted, failed, silent }: Replies<unknown>): Told[] {
+export function toldBy(app: string, { answers, omitted, failed, silent, absent }: Replies<unknown>): Told[] {
   const one = (worker: string, of: Partial<Told>): Told => ({
     app,
     worker,
@@ -89,7 +89,20 @@ export function toldBy(app: string, { answers, omitted, failed, silent }: Replie
     ...Object.entries(answers).map(([worker, answer]) => one(worker, { answer, omitted: omitted[worker] ?? 0 })),
     ...Object.entries(failed).map(([worker, error]) => one(worker, { outcome: 'failed', error })),
     ...silent.map((worker) => one(worker, { outcome: 'silent' })),
+    ...absent.map((worker) => one(worker, { outcome: 'absent' })),
   ]
+}
+
+/** Of all apps: a name is absent where none of them has it, and then once. Pure. */
+export function absentOnce(told: readonly Told[]): Told[] {
+  const there = told.filter(({ outcome }) => outcome !== 'absent').map(({ worker }) => worker)
+  const meant = new Set<string>()
+  return told.filter(({ outcome, worker }) => {
+    if (outcome !== 'absent') return true
+    if (meant.has(worker) || there.some((name) => name === worker || name.startsWith(`${worker}@`))) return false
+    meant.add(worker)
+    return true
+  })
 }
 
 /** Prints what was answered, says who did not answer, and judges. `done`: whether a worker that is silent may have obeyed. */
@@ -105,10 +118,14 @@ export async function tellAnswers(
   }
   for (const { worker, error } of told.filter(({ outcome }) => outcome === 'failed'))
     say(`${printable(worker)} could not: ${printable(error ?? '')}.`)
-  const silent = told.filter(({ outcome }) => outcome === 'silent').map(({ worker }) => printable(worker))
+  const named = (of: Told['outcome']) =>
+    told.filter(({ outcome }) => outcome === of).map(({ worker }) => printable(worker))
+  const [silent, absent] = [named('silent'), named('absent')]
   const maybe = asked === 'change' ? ' (it may have obeyed all the same)' : ''
   if (silent.length > 0) say(`no answer from ${silent.join(', ')}${maybe}; beatlock status shows who lives.`)
+  if (absent.length > 0) say(`no living worker is named ${absent.join(', ')}; beatlock status shows who lives.`)
   if (told.length === 0) say('no worker lives; start one with beatlock -A ./app.js worker.')
-  if (silent.length === told.length) return EXIT.unreachable
+  if (told.length > 0 && absent.length === told.length) return EXIT.nothing
+  if (silent.length + absent.length === told.length) return EXIT.unreachable
   return answered.length === told.length ? EXIT.done : EXIT.failed
 }

@@ -5,7 +5,7 @@ import type { AskOptions, Replies } from '../task-base/ask-workers.js'
 import type { Control } from '../task-base/control.js'
 import { LOG_LEVELS, type LogLevel } from '../task-base/worker-command.js'
 import { type AskFlags, addAskOptions, readAskOptions, type Told, tellAnswers, toldBy } from './ask.js'
-import type { ExitCode } from './exit.js'
+import { EXIT, type ExitCode } from './exit.js'
 import { print, say } from './print.js'
 import { addCommand } from './program.js'
 import { withTarget } from './target.js'
@@ -16,6 +16,8 @@ interface Steer {
   readonly description: string
   readonly ask: (control: Control, value: string, options: AskOptions) => Promise<Replies<unknown>>
   readonly answered: (answer: never) => string
+  /** Whether a worker that answered had nothing to do for it. */
+  readonly idle?: (answer: never) => boolean
 }
 
 const EXAMPLES = `
@@ -50,6 +52,8 @@ const STEERS: readonly Steer[] = [
     description: 'take nothing more of a queue; what was taken is finished',
     ask: (control, value, options) => control.cancelQueue(value, options),
     answered: queues,
+    // One of an earlier version does not say.
+    idle: ({ served }: { readonly served?: boolean }) => served === false,
   },
   {
     usage: 'shutdown',
@@ -79,7 +83,7 @@ export function addControlCommands(parent: Command): void {
 }
 
 async function tell(
-  { ask, answered }: Steer,
+  { ask, answered, idle }: Steer,
   { name, value, flags }: { readonly name: string; readonly value: string; readonly flags: AskFlags },
 ): Promise<ExitCode> {
   const options = readAskOptions(flags)
@@ -96,7 +100,10 @@ async function tell(
           .map(line)
           .join(''),
       )
-    return tellAnswers(told, { json: flags.json ?? false, asked: 'change', shown })
+    const code = await tellAnswers(told, { json: flags.json ?? false, asked: 'change', shown })
+    if (code !== EXIT.done || !idle || !told.every(({ answer }) => idle(answer as never))) return code
+    say(`none of them served '${printable(value)}': nothing was changed.`)
+    return EXIT.nothing
   })
 }
 

@@ -11,7 +11,16 @@ import {
   type ScheduledMessage,
   type WorkerStats,
 } from '../task-base/worker-command.js'
-import { type AskFlags, addAskOptions, appsAsked, readAskOptions, type Told, tellAnswers, toldBy } from './ask.js'
+import {
+  type AskFlags,
+  absentOnce,
+  addAskOptions,
+  appsAsked,
+  readAskOptions,
+  type Told,
+  tellAnswers,
+  toldBy,
+} from './ask.js'
 import type { ExitCode } from './exit.js'
 import { print, say, terminalWidth } from './print.js'
 import { addCommand } from './program.js'
@@ -86,7 +95,7 @@ async function inspect(what: Inspection, flags: AskFlags): Promise<ExitCode> {
       const question: keyof Inspect = what
       return toldBy(app, await control.inspect(options)[question]())
     }
-    const told = (await Promise.all((await appsAsked(target)).map(ask))).flat()
+    const told = absentOnce((await Promise.all((await appsAsked(target)).map(ask))).flat())
     const shown = () => print(tableOf(what, told, target.scope === 'server'))
     return tellAnswers(told, { json: flags.json ?? false, asked: 'question', shown })
   })

@@ -2,7 +2,7 @@
 export interface Command {
   /** Unique: the same id again is the same command. */
   readonly id: string
-  /** JSON text that only the two ends read. */
+  /** JSON text that only the two ends read. Of bounded size, some 400 characters at most: each part of it is (`readCommand`). */
   readonly body: string
   /** Names of workers. */
   readonly to: readonly string[]

@@ -27,11 +27,10 @@ export interface Replies<T> {
   readonly omitted: Readonly<Record<string, number>>
   /** Who could not do it, and why. */
   readonly failed: Readonly<Record<string, string>>
-  /**
-   * Who was asked and has not answered in time (it may have done it all the same), and names given as `destination` that
-   * no living worker has.
-   */
+  /** Who was asked and has not answered in time; it may have done it all the same. */
   readonly silent: readonly string[]
+  /** Names given as `destination` that no living worker has. */
+  readonly absent: readonly string[]
 }
 
 const TIMEOUT_MS = 6_000
@@ -42,6 +41,9 @@ const FROM_LENGTH = 200
 /**
  * Asks workers of an app through the store: those that live now, once each. Resolves when all have answered, or after
  * `timeout`; then the command is taken back, so that nobody begins with it any more.
+ *
+ * Of an app at most 100 commands are under way: where more are asked at once, those whose time ends first give way, and
+ * their workers are told as `silent`. Whoever asks often asks one after the other.
  *
  * @throws UsageError, StoreUnavailable
  */
@@ -55,7 +57,7 @@ export async function askWorkers<T>(
   const body: CommandBody = { v: 1, from, command: readCommand(command) }
   const { to, absent } = chosen(await living(store), readDestination(options.destination))
   const given = to.length === 0 ? new Map() : await collect(store, { body: JSON.stringify(body), to, timeoutMs })
-  return repliesOf<T>(given, [...to.filter((name) => !given.has(name)), ...absent])
+  return repliesOf<T>(given, { silent: to.filter((name) => !given.has(name)), absent })
 }
 
 async function living(store: Pick<LockStore, 'now' | 'workers'>): Promise<string[]> {
@@ -118,13 +120,16 @@ function replyOf(text: string): CommandReply {
   return { v: 1, error: 'its answer cannot be read: it is of another version of beatlock' }
 }
 
-function repliesOf<T>(given: ReadonlyMap<string, CommandReply>, silent: readonly string[]): Replies<T> {
+function repliesOf<T>(
+  given: ReadonlyMap<string, CommandReply>,
+  others: Pick<Replies<T>, 'silent' | 'absent'>,
+): Replies<T> {
   const ordered = [...given].sort(([a], [b]) => (a < b ? -1 : 1))
   const answered = ordered.flatMap(([name, reply]) => ('ok' in reply ? [[name, reply] as const] : []))
   return {
     answers: Object.fromEntries(answered.map(([name, { ok }]) => [name, ok as T])),
     omitted: Object.fromEntries(answered.flatMap(([name, { omitted }]) => (omitted > 0 ? [[name, omitted]] : []))),
     failed: Object.fromEntries(ordered.flatMap(([name, reply]) => ('error' in reply ? [[name, reply.error]] : []))),
-    silent,
+    ...others,
   }
 }

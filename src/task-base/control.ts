@@ -25,7 +25,8 @@ export interface Inspect {
 
 /**
  * Asks and steers an app's workers, through the locks' server: who reaches that may command. A worker that is stopped, or
- * busy with nothing but itself, does not answer, and is told as `silent`. On `memory:` these are workers of this process.
+ * busy with nothing but itself, does not answer, and is told as `silent`; so are those of a question that gave way, where
+ * more than 100 of an app are asked at once. On `memory:` these are workers of this process.
  */
 export class Control {
   readonly #open: () => Promise<Connection>
@@ -66,8 +67,11 @@ export class Control {
     return this.#ask({ do: 'addQueue', queue }, options)
   }
 
-  /** Workers take nothing more of a queue; what they have taken is finished. */
-  cancelQueue(queue: string, options: AskOptions = {}): Promise<Replies<{ readonly queues: readonly string[] }>> {
+  /** Workers take nothing more of a queue; what they have taken is finished. `served`: whether they did until now. */
+  cancelQueue(
+    queue: string,
+    options: AskOptions = {},
+  ): Promise<Replies<{ readonly queues: readonly string[]; readonly served: boolean }>> {
     return this.#ask({ do: 'cancelQueue', queue }, options)
   }
 

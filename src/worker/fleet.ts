@@ -6,7 +6,7 @@ import type { Capacity } from './capacity.js'
 import { followCommands } from './follow-commands.js'
 import { followPeers } from './follow-peers.js'
 import type { LookOut } from './look-out.js'
-import { obeyOrders, type Steering } from './obey.js'
+import { obeyOrders, type Queues, type Steering } from './obey.js'
 import type { Pool } from './pool.js'
 import type { OwnRow } from './row.js'
 import type { UnderWay } from './under-way.js'
@@ -64,7 +64,7 @@ export function joinFleet(member: FleetMember): LookOut {
 }
 
 /** The consumer first: what others read is never more than what is done. */
-function queuesOf({ consumer, row }: Pick<FleetMember, 'consumer' | 'row'>) {
+function queuesOf({ consumer, row }: Pick<FleetMember, 'consumer' | 'row'>): Queues {
   const served = (queues: readonly string[]): readonly string[] => {
     row.change({ queues })
     return queues
@@ -75,8 +75,9 @@ function queuesOf({ consumer, row }: Pick<FleetMember, 'consumer' | 'row'>) {
       return served([...new Set([...row.now.queues, queue])])
     },
     async cancel(queue: string) {
+      const before = row.now.queues
       await consumer.cancelQueue(queue)
-      return served(row.now.queues.filter((each) => each !== queue))
+      return { queues: served(row.now.queues.filter((each) => each !== queue)), served: before.includes(queue) }
     },
   }
 }

@@ -13,11 +13,17 @@ export interface Steering {
   readonly logLevel: (level: LogLevel) => void
 }
 
+/** What a worker serves, to be changed. `served`: whether it did until now. */
+export interface Queues {
+  add(queue: string): Promise<readonly string[]>
+  cancel(queue: string): Promise<{ readonly queues: readonly string[]; readonly served: boolean }>
+}
+
 export interface ObeyOptions {
   readonly inspected: Inspected
   readonly worker: string
   readonly capacity: Capacity
-  readonly queues: { add(queue: string): Promise<readonly string[]>; cancel(queue: string): Promise<readonly string[]> }
+  readonly queues: Queues
   readonly steering: Steering | undefined
   readonly events: Emitter<AppEvents>
   readonly stopping: () => boolean
@@ -57,7 +63,7 @@ async function changeWorker(of: ObeyOptions, command: Change): Promise<Obeyed> {
     case 'addQueue':
       return { ok: { queues: await queues.add(command.queue) } }
     case 'cancelQueue':
-      return { ok: { queues: await queues.cancel(command.queue) } }
+      return { ok: await queues.cancel(command.queue) }
     default:
       return steer(of, command)
   }

@@ -83,11 +83,11 @@ describe('a fleet of two workers', function () {
       const told = JSON.parse(none.stdout) as { worker: string; outcome: string }[]
       assert.deepEqual(
         told.map(({ worker, outcome }) => `${worker} ${outcome}`),
-        ['w2@here silent', 'w3 silent'],
+        ['w2@here silent', 'w3 absent'],
       )
       assert.match(
         none.stderr,
-        /no answer from w2@here, w3 \(it may have obeyed all the same\); beatlock status shows who lives\.\n/,
+        /no answer from w2@here \(it may have obeyed all the same\); .*\n.*no living worker is named w3; beatlock status shows/,
       )
     } finally {
       process.kill(w2.child.pid as number, 'SIGCONT')
@@ -112,6 +112,25 @@ describe('a fleet of two workers', function () {
     await w1.saw('worker w1@here is told by anna\\u{202e}: addQueue\n')
     assert.ok(!w2.output.stdout.includes('told by anna'), 'only errors are logged')
     await app.control.logLevel('info', { destination: ['w2'] })
+  })
+
+  it('tells a name that no living worker has from one that does not answer, and a queue that none serves', async () => {
+    const [nobody, some, queue, both] = await Promise.all([
+      run('inspect', 'ping', '--destination', 'w9', '--json'),
+      runCommand(['--broker', server.url, 'inspect', 'ping', '--destination', 'w1,w9']),
+      run('control', 'cancel-queue', 'nope'),
+      run('control', 'shrink', '1', '--destination', 'w8,w9'),
+    ])
+    assert.deepEqual([nobody.code, some.code, queue.code, both.code], [3, 1, 3, 3])
+    assert.deepEqual(
+      JSON.parse(nobody.stdout).map(({ worker, outcome }: Record<string, string>) => `${worker} ${outcome}`),
+      ['w9 absent'],
+    )
+    assert.match(some.stdout, /\nw1@here +shop +pong\n$/)
+    assert.match(some.stderr, /no living worker is named w9; beatlock status shows who lives\.\n$/)
+    assert.match(queue.stdout, /^w1@here serves default.*\nw2@here serves default.*\n$/)
+    assert.match(queue.stderr, /none of them served 'nope': nothing was changed\.\n$/)
+    assert.match(both.stderr, /no living worker is named w8, w9;/)
   })
 
   it('refuses what is no command, and asks for the app', async () => {
@@ -148,8 +167,8 @@ describe('a fleet of two workers', function () {
       /is told by app\.control: shutdown\n.*worker is stopping: it waits for 1 run .*ran feeds\.refresh/s,
     )
     assert.equal(await call.state(), 'SUCCESS')
-    const { silent } = await app.control.ping({ destination: ['w1', 'w2'] })
-    assert.deepEqual(silent, [name.replace('@here', '')], 'it has left')
+    const { absent } = await app.control.ping({ destination: ['w1', 'w2'] })
+    assert.deepEqual(absent, [name.replace('@here', '')], 'it has left')
     await w1.saw('worker w2@here has joined\n')
     if (name === 'w2@here') await w1.saw('worker w2@here has left\n')
     else await w2.saw('worker w1@here has left\n')

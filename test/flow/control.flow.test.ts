@@ -54,9 +54,15 @@ for (const [name, open] of Object.entries(PLACES)) {
 
     it('answers at once, once each, and says who did not', async () => {
       const { control } = scene.app
-      assert.deepEqual(await control.ping(), { answers: { w1: 'pong' }, omitted: {}, failed: {}, silent: [] })
-      const { answers, silent } = await control.ping({ destination: ['w1', 'nobody', 'no\u202eone'] })
-      assert.deepEqual([answers, silent], [{ w1: 'pong' }, ['nobody', 'no\\u{202e}one']])
+      assert.deepEqual(await control.ping(), {
+        answers: { w1: 'pong' },
+        omitted: {},
+        failed: {},
+        silent: [],
+        absent: [],
+      })
+      const { answers, silent, absent } = await control.ping({ destination: ['w1', 'nobody', 'no\u202eone'] })
+      assert.deepEqual([answers, silent, absent], [{ w1: 'pong' }, [], ['nobody', 'no\\u{202e}one']])
       assert.deepEqual((await control.inspect().registered()).answers['w1'], [...scene.app.tasks.keys()].sort())
       const refused = await control.shutdown()
       assert.match(refused.failed['w1'] ?? '', /the process that it is part of does not let it/)
@@ -89,7 +95,12 @@ for (const [name, open] of Object.entries(PLACES)) {
       const taken = await inQueue(21, { told: true })
       await scene.started(taken.id)
       const left = await inQueue(22)
-      assert.deepEqual((await app.control.cancelQueue('reports')).answers, { w1: { queues: ['default'] } })
+      assert.deepEqual((await app.control.cancelQueue('reports')).answers, {
+        w1: { queues: ['default'], served: true },
+      })
+      assert.deepEqual((await app.control.cancelQueue('reports')).answers, {
+        w1: { queues: ['default'], served: false },
+      })
       scene.finish(taken.id)
       assert.equal(await taken.get({ timeout: '20s' }), 21)
       assert.equal(await (await flow.slow.delay({ n: 23 })).get({ timeout: '20s' }), 23, 'the other queue is served')

@@ -22,7 +22,7 @@ function worker() {
     // A change looks at none of it.
     inspected: {} as Inspected,
     worker: 'w1',
-    queues: { add: async () => [], cancel: async () => [] },
+    queues: { add: async () => [], cancel: async () => ({ queues: [], served: true }) },
     steering: undefined,
     events: createEmitter<AppEvents>(),
     stopping: () => false,
