@@ -24,7 +24,9 @@ export interface Servers {
   readonly lockSource: LockSource | undefined
   /** How children reach the very same servers; undefined for `memory:`. */
   readonly forChildren: { readonly broker: ServerSource; readonly locks: ServerSource } | undefined
-  /** Opens this process's barrier, or undefined where the locks have none. Only workers call it. */
+  /** The barrier whose seats have leases: opened by whatever renews them; undefined where the locks have none such. */
+  readonly barrierSource: LockSource | undefined
+  /** Opens this process's session barrier, or undefined where the locks have none. Only what runs bodies calls it. */
   openBarrier(worker: string): Promise<Barrier | undefined>
   close(): Promise<void>
 }
@@ -37,7 +39,7 @@ export interface ConnectOptions {
   readonly locks: ServerSource | undefined
   /** Where the timetable is: undefined: on the locks' server; or `file:PATH`. */
   readonly schedule?: string | undefined
-  readonly barrier: 'auto' | 'none'
+  readonly barrier: 'auto' | 'none' | { readonly quorum: readonly string[] }
   /** Folder of a bare `embedded:`; undefined: `.beatlock` beside the nearest package.json from the working folder up. */
   readonly embeddedDir: string | undefined
   /** May start an embedded server that is not running: worker, beat and publishers may, one-shot commands do not. */
@@ -124,6 +126,7 @@ async function connectMemory(options: ConnectOptions, broker: ServerSource, lock
     schedule: 'memory:',
     ...memory,
     lockSource: undefined,
+    barrierSource: barrierSourceOf(options),
     forChildren: undefined,
     openBarrier: async () => undefined,
     close: async () => {
@@ -171,6 +174,7 @@ async function connectServers(
         : await openFile(file, options),
     ),
     lockSource: { module: module.href, options: lockOptions },
+    barrierSource: barrierSourceOf(options),
     forChildren: urls,
     openBarrier: async (worker) =>
       locks.kind === 'postgres' && options.barrier === 'auto'
@@ -221,6 +225,12 @@ function lockAdapter(place: Place, app: string): { module: URL; lockOptions: Rec
   if (place.kind === 'redis') return { module, lockOptions: { app, server, url: place.url } }
   const { connection, schema } = place
   return { module, lockOptions: { app, server, connection, ...(schema === undefined ? {} : { schema }) } }
+}
+
+function barrierSourceOf({ app, barrier }: ConnectOptions): LockSource | undefined {
+  if (typeof barrier === 'string') return undefined
+  const module = new URL('../adapters/redlock/index.js', import.meta.url).href
+  return { module, options: { app, nodes: barrier.quorum } }
 }
 
 async function openEngineAt(place: Place, { app }: ConnectOptions): Promise<Engine> {

@@ -16,6 +16,7 @@ const MAY: Record<string, readonly string[]> = {
   'adapters/file': ['src/lock', 'src/task-base', 'src/beat'],
   'adapters/redis': ['src/lock', 'src/task-base', 'src/beat'],
   'adapters/postgres': ['src/lock', 'src/task-base', 'src/beat'],
+  'adapters/redlock': ['src/lock'],
   'adapters/bullmq': ['src/lock', 'src/task-base', 'src/beat'],
   'adapters/embedded': ['src/lock', 'src/task-base', 'src/beat', 'adapters/postgres'],
 }

@@ -28,12 +28,9 @@ export function openEngine({ server, app }: { server: MemoryServer; app: string 
     counts: async (queue) => queueOf(broker, queue).counts(),
     delayed: async (queue, limit) => queueOf(broker, queue).delayed(limit).map(decodeMessage),
     queues: async () => [...broker.queues.keys()],
-    purge: async (name, { ended, removed }) => {
+    purge: async (name, ended) => {
       const queue = queueOf(broker, name)
-      for (const { id, text } of queue.idle()) {
-        const message = decodeMessage(text)
-        if ((await ended(message)) && queue.remove(id)) await removed([message])
-      }
+      for (const { id, text } of queue.idle()) if (await ended(decodeMessage(text))) queue.remove(id)
     },
     destroy: async (queues) => {
       for (const queue of queues) broker.queues.delete(queue)

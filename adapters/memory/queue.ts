@@ -102,13 +102,12 @@ export class MemoryQueue {
     return [...this.#entries.values()].filter(({ state }) => state !== 'active')
   }
 
-  /** Unless somebody has it in hand; answers whether it did. */
-  remove(id: string): boolean {
+  /** Unless somebody has it in hand. */
+  remove(id: string): void {
     const entry = this.#entries.get(id)
-    if (!entry || entry.state === 'active') return false
+    if (!entry || entry.state === 'active') return
     this.#entries.delete(id)
     for (const list of [this.#waiting, this.#sleeping]) if (list.includes(entry)) list.splice(list.indexOf(entry), 1)
-    return true
   }
 
   #inHand(taken: Taken): Entry | undefined {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Barrier, Seat } from '../../src/lock/barrier.js'
+import type { Barrier, Seat, SeatAnswer } from '../../src/lock/barrier.js'
 import { StoreUnavailable } from '../../src/lock/error.js'
 import { type Backend, type BarrierSession, cut, openSession } from './barrier-session.js'
 import { failureOf, publicError } from './failure.js'
@@ -76,8 +76,8 @@ class SessionBarrier implements Barrier {
     return entry.held ? 'taken' : 'refused'
   }
 
-  async extend(): Promise<readonly Seat[]> {
-    return []
+  async extend(seats: readonly Seat[]): Promise<readonly SeatAnswer[]> {
+    return seats.map(() => 'extended')
   }
 
   async drop(seat: Seat): Promise<void> {

@@ -1,3 +1,4 @@
+import type { Barrier, RunBarrier } from './barrier.js'
 import { DeadlineFeed } from './deadline-feed.js'
 import type { MessageRef } from './hold.js'
 import { type HeldLease, LeaseKeeper, type Loss } from './lease-keeper.js'
@@ -9,6 +10,8 @@ export type TellDeadline = (deadlineNs: bigint) => void
 
 export interface FedKeeperOptions {
   readonly store: LockStore
+  /** One whose seats have leases; closed with the keeper. */
+  readonly barrier: Barrier | undefined
   readonly leaseMs: number
   readonly worker: WorkerRow | null
   readonly path: string
@@ -19,6 +22,8 @@ export interface FedKeeperOptions {
 
 /** Renewal and the feeding of the dead-men, on whatever thread this runs. */
 export interface FedKeeper {
+  /** Where runs take the seats that are prolonged here. */
+  readonly barrier: RunBarrier | undefined
   hold(lease: HeldLease, tell: TellDeadline): void
   drop(runId: string): void
   acked(refs: readonly MessageRef[]): void
@@ -36,6 +41,7 @@ export async function startFedKeeper(options: FedKeeperOptions): Promise<FedKeep
   })
   const keeper: LeaseKeeper = new LeaseKeeper({
     store: options.store,
+    barrier: options.barrier,
     leaseMs: options.leaseMs,
     events: {
       deadline(runId, deadlineNs) {
@@ -55,6 +61,7 @@ export async function startFedKeeper(options: FedKeeperOptions): Promise<FedKeep
   await feed.listen()
   if (options.worker) keeper.updateWorker(options.worker)
   return {
+    barrier: options.barrier,
     hold(lease, tell) {
       tells.set(lease.runId, tell)
       feed.deadline(lease.runId, keeper.add(lease))
@@ -71,6 +78,7 @@ export async function startFedKeeper(options: FedKeeperOptions): Promise<FedKeep
     async close() {
       await keeper.close()
       await feed.close()
+      await options.barrier?.close()
     },
   }
 }

@@ -1,3 +1,4 @@
+import type { Seat } from './barrier.js'
 import type { MessageRef } from './hold.js'
 import type { HeldLease, Loss } from './lease-keeper.js'
 import type { LockSource } from './lock-store.js'
@@ -6,6 +7,7 @@ import type { WorkerRow } from './worker-row.js'
 /** What the keeper thread is born with. */
 export interface KeeperThreadData {
   readonly source: LockSource
+  readonly barrier: LockSource | undefined
   readonly leaseMs: number
   readonly worker: WorkerRow | null
   readonly path: string
@@ -25,6 +27,7 @@ export type KeeperOrder =
   | { readonly do: 'acked'; readonly refs: readonly MessageRef[] }
   | { readonly do: 'worker'; readonly row: WorkerRow | null }
   | { readonly do: 'renew' }
+  | { readonly do: 'seat'; readonly ask: number; readonly verb: 'take' | 'drop'; readonly seat: Seat }
   | { readonly do: 'close' }
 
 /** From the keeper thread. */
@@ -33,6 +36,9 @@ export type KeeperNews =
   | { readonly news: 'failed'; readonly error: ThreadError }
   | { readonly news: 'lost'; readonly loss: Loss }
   | { readonly news: 'trouble'; readonly error: ThreadError }
+  /** Of the barrier: to the order with this number. */
+  | { readonly news: 'seated'; readonly ask: number; readonly answer: 'taken' | 'refused' | 'dropped' }
+  | { readonly news: 'unseated'; readonly ask: number; readonly error: ThreadError }
 
 /** An error between threads: a structured clone keeps neither class nor code. */
 export interface ThreadError {

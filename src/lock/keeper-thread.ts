@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
+import { openBarrierOf } from './barrier-source.js'
 import { type FedKeeper, startFedKeeper } from './fed-keeper.js'
 import { asThreadError, type KeeperNews, type KeeperOrder, type KeeperThreadData } from './keeper-line.js'
 import { LeaseBoard } from './lease-board.js'
@@ -11,28 +12,41 @@ if (!port) throw new Error('keeper-thread is the entry of a thread')
 /** A lease is renewed each third of its time: this soon is early enough to hear of it. */
 const LOOK_MS = 50
 
-const { source, board: memory, ...data } = workerData as KeeperThreadData
+const { source, barrier: barrierSource, board: memory, ...data } = workerData as KeeperThreadData
 const board = new LeaseBoard(memory)
 let timer: NodeJS.Timeout | undefined
 const tell = (news: KeeperNews) => port.postMessage(news)
+const trouble = (error: Error) => tell({ news: 'trouble', error: asThreadError(error) })
 
+let store: LockStore | undefined
 try {
   const adapter = (await import(source.module)) as { openLockStore(options: unknown): LockStore | Promise<LockStore> }
-  const store = await adapter.openLockStore(source.options)
+  store = await adapter.openLockStore(source.options)
+  const barrier = barrierSource && (await openBarrierOf(barrierSource, { leaseMs: data.leaseMs, trouble }))
   const keeper = await startFedKeeper({
     ...data,
     store,
+    barrier,
     lost: (loss) => tell({ news: 'lost', loss }),
-    trouble: (error) => tell({ news: 'trouble', error: asThreadError(error) }),
+    trouble,
   })
-  port.on('message', (order: KeeperOrder) => obey(order, keeper, store))
+  const parts = { keeper, store }
+  port.on('message', (order: KeeperOrder) => obey(order, parts))
   tell({ news: 'ready' })
 } catch (error) {
   tell({ news: 'failed', error: asThreadError(error) })
+  // What is left open would keep the thread, and its process, alive.
+  await store?.close().catch(() => undefined)
   port.close()
 }
 
-function obey(order: KeeperOrder, keeper: FedKeeper, store: LockStore): void {
+interface Parts {
+  readonly keeper: FedKeeper
+  readonly store: LockStore
+}
+
+function obey(order: KeeperOrder, { keeper, store }: Parts): void {
+  if (order.do === 'seat') return void seat(order, keeper)
   // Whatever is to be done is to be done for what is held now.
   look(keeper)
   if (order.do === 'hold') keeper.hold(order.lease, (deadlineNs) => Atomics.store(order.cell, 0, deadlineNs))
@@ -40,7 +54,19 @@ function obey(order: KeeperOrder, keeper: FedKeeper, store: LockStore): void {
   else if (order.do === 'acked') keeper.acked(order.refs)
   else if (order.do === 'worker') keeper.updateWorker(order.row)
   else if (order.do === 'renew') keeper.renewNow()
-  else if (order.do === 'close') void closeAll(keeper, store)
+  else if (order.do === 'close') void closeAll({ keeper, store })
+}
+
+async function seat(
+  { ask, verb, seat }: Extract<KeeperOrder, { do: 'seat' }>,
+  { barrier }: Pick<FedKeeper, 'barrier'>,
+): Promise<void> {
+  try {
+    const taken = verb === 'take' ? await barrier?.take(seat) : await barrier?.drop(seat)
+    tell({ news: 'seated', ask, answer: taken ?? 'dropped' })
+  } catch (error) {
+    tell({ news: 'unseated', ask, error: asThreadError(error) })
+  }
 }
 
 /** Again and again while there are leases; without any it sleeps until it is told to look. */
@@ -62,13 +88,13 @@ function lookOnce(keeper: FedKeeper): number {
   return held
 }
 
-async function closeAll(keeper: FedKeeper, store: LockStore): Promise<void> {
+async function closeAll({ keeper, store }: Parts): Promise<void> {
   clearTimeout(timer)
   try {
     await keeper.close()
     await store.close()
   } catch (error) {
-    tell({ news: 'trouble', error: asThreadError(error) })
+    trouble(error as Error)
   }
   port?.close()
 }

@@ -1,3 +1,4 @@
+import type { RunBarrier } from './barrier.js'
 import { BeatlockError } from './error.js'
 import { makeFeedFolder } from './feed-folder.js'
 import { ticketKey, writeTicket } from './feed-ticket.js'
@@ -11,6 +12,8 @@ import type { WorkerRow } from './worker-row.js'
 export interface KeeperOptions {
   /** How the keeper's thread opens the lock store; or, for a store of this process only, that store. */
   readonly locks: { readonly source: LockSource } | { readonly store: LockStore }
+  /** A barrier whose seats have leases: opened beside the renewal that prolongs them. */
+  readonly barrier?: LockSource | undefined
   readonly leaseMs: number
   /** Written with each batch of renewals; null where no worker row is wanted. */
   readonly worker: WorkerRow | null
@@ -31,6 +34,8 @@ export interface Feed {
 /** Keeps the leases of this process alive. */
 export interface Keeper {
   readonly feed: Feed
+  /** Undefined where the keeper was given none. */
+  readonly barrier: RunBarrier | undefined
   /** Begins to renew a granted lease; answers until when it is trusted before the first renewal. */
   hold(lease: HeldLease): bigint
   /** The run is over, or will be released: renews no more. */
@@ -111,6 +116,7 @@ function assemble(of: {
   const acks = gatherAcks(renewing)
   let tickets = 0
   return {
+    barrier: renewing.barrier,
     feed: {
       path: start.path,
       ticket: () => writeTicket(start.ticketKey, tickets++),

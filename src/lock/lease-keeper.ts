@@ -1,7 +1,9 @@
+import type { Barrier } from './barrier.js'
 import type { MessageRef } from './hold.js'
 import type { LockKey } from './key.js'
 import type { LockStore } from './lock-store.js'
-import type { Claim, RenewAnswer, Renewal, RenewalAnswer, RenewBatch } from './renewal.js'
+import type { Claim, RenewAnswer, Renewal, RenewBatch } from './renewal.js'
+import { askSeats, both, type SeatedAnswer } from './seat-renewal.js'
 import { monotonicNs, msToNs, msUntil, trustDeadlineNs, trustMarginMs } from './trust.js'
 import type { WorkerRow } from './worker-row.js'
 
@@ -13,14 +15,16 @@ export interface HeldLease {
   readonly token: number
   readonly limit: number
   readonly label: string
-  /** Monotonic ns just before the grant was asked for. */
+  /** Monotonic ns just before the grant was asked for, or its seat of the barrier, whichever was first. */
   readonly sentAtNs: bigint
   /** What makes the hold anew where the store loses its data. */
   readonly claim?: Claim
+  /** Its seat of the key, to be kept as well where there is a barrier whose seats have leases. */
+  readonly seat?: number | undefined
 }
 
-/** Why a lease is gone: as the store answered, its trust ran out unrenewed, or what renews it has died. */
-export type LossReason = 'ended' | 'taken' | 'cancelled' | 'deadline' | 'keeper'
+/** Why a lease is gone: as the store answered, or the barrier; its trust ran out unrenewed, or what renews it has died. */
+export type LossReason = 'ended' | 'taken' | 'cancelled' | 'barrier' | 'deadline' | 'keeper'
 
 export interface Loss {
   readonly runId: string
@@ -44,6 +48,8 @@ export interface LeaseEvents {
 
 export interface LeaseKeeperOptions {
   readonly store: Pick<LockStore, 'renew'>
+  /** Whose seats are prolonged along with their leases. A lease is trusted until the sooner of both ends. */
+  readonly barrier?: Pick<Barrier, 'extend'> | undefined
   readonly leaseMs: number
   readonly events: LeaseEvents
   /** For tests: the two clocks. */
@@ -180,16 +186,20 @@ export class LeaseKeeper {
     const asked = { sentAtNs: this.#clock.monotonicNs(), era: this.#era }
     const leases = held.map((lease) => renewalOf(lease, this.#options.leaseMs))
     const worker = this.#worker && { ...this.#worker, running: held.length }
-    const answer = await this.#ask({ worker, leases, acked })
-    if (!answer) return 'again'
-    this.#acked.splice(0, acked.length)
+    const { barrier } = this.#options
+    const [answer, seats] = await Promise.all([
+      this.#ask({ worker, leases, acked }),
+      barrier && askSeats(barrier, held, (asking) => this.#answered(asking)),
+    ])
+    if (answer) this.#acked.splice(0, acked.length)
     this.#checkClock()
-    for (const [index, lease] of held.entries()) this.#take(lease, answer.leases[index] ?? { outcome: 'busy' }, asked)
+    const answers = held.map((lease, index) => both(answer?.leases[index], seats?.get(lease)))
+    for (const [index, lease] of held.entries()) this.#take(lease, answers[index] ?? { outcome: 'busy' }, asked)
     this.#watchDeadlines()
-    return held.some((_, index) => answer.leases[index]?.outcome === 'busy') ? 'again' : 'done'
+    return !answer || answers.some(({ outcome }) => outcome === 'busy') ? 'again' : 'done'
   }
 
-  #take(lease: Held, answer: RenewalAnswer, asked: { sentAtNs: bigint; era: number }): void {
+  #take(lease: Held, answer: SeatedAnswer, asked: { sentAtNs: bigint; era: number }): void {
     if (this.#held.get(lease.runId) !== lease || lease.lost || answer.outcome === 'busy') return
     if (answer.outcome === 'lost') this.#lose(lease, answer.reason)
     else if (asked.era !== this.#era) return
@@ -197,8 +207,12 @@ export class LeaseKeeper {
     else this.#setDeadline(lease, trustDeadlineNs(asked.sentAtNs, this.#options.leaseMs))
   }
 
-  /** Undefined where the store failed or stayed silent; a late answer is not listened to. */
-  async #ask(batch: RenewBatch): Promise<RenewAnswer | undefined> {
+  #ask(batch: RenewBatch): Promise<RenewAnswer | undefined> {
+    return this.#answered(() => this.#options.store.renew(batch))
+  }
+
+  /** Undefined where who was asked failed or stayed silent; a late answer is not listened to. */
+  async #answered<T>(asking: () => Promise<T>): Promise<T | undefined> {
     const boundMs = this.#options.leaseMs / 3
     let timer: NodeJS.Timeout | undefined
     const silence = new Promise<never>((_, reject) => {
@@ -206,7 +220,7 @@ export class LeaseKeeper {
       timer.unref()
     })
     try {
-      return await Promise.race([this.#options.store.renew(batch), silence])
+      return await Promise.race([asking(), silence])
     } catch (error) {
       this.#options.events.trouble(error instanceof Error ? error : new Error(String(error)))
       return undefined

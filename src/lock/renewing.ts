@@ -1,5 +1,7 @@
 import { Worker } from 'node:worker_threads'
-import { BeatlockError, StoreUnavailable } from './error.js'
+import type { RunBarrier } from './barrier.js'
+import { openBarrierOf } from './barrier-source.js'
+import { BeatlockError, StoreUnavailable, UsageError } from './error.js'
 import { isErrorCode } from './error-code.js'
 import { startFedKeeper } from './fed-keeper.js'
 import type { MessageRef } from './hold.js'
@@ -7,11 +9,14 @@ import type { DeadlineCell, KeeperNews, KeeperOrder, KeeperThreadData, ThreadErr
 import { LeaseBoard } from './lease-board.js'
 import type { HeldLease, Loss } from './lease-keeper.js'
 import type { LockSource, LockStore } from './lock-store.js'
+import { threadBarrier } from './thread-barrier.js'
 import type { WorkerRow } from './worker-row.js'
 
 const CLOSE_MS = 2000
 
 export interface RenewingOptions {
+  /** See KeeperOptions. */
+  readonly barrier?: LockSource | undefined
   readonly leaseMs: number
   readonly worker: WorkerRow | null
   /** Of the feed's socket. */
@@ -33,6 +38,8 @@ export interface HeldThere {
 
 /** What renews, as the main thread sees it. */
 export interface Renewing {
+  /** Where runs take the seats that are prolonged here. */
+  readonly barrier: RunBarrier | undefined
   hold(lease: HeldLease, deadlineNs: bigint): HeldThere
   acked(refs: readonly MessageRef[]): void
   updateWorker(row: WorkerRow | null): void
@@ -42,7 +49,9 @@ export interface Renewing {
 
 /** On the caller's thread. */
 export async function renewHere(options: RenewingOptions, store: LockStore): Promise<Renewing> {
-  const fed = await startFedKeeper({ ...options, store, trouble: options.onTrouble })
+  const { barrier: source, leaseMs, onTrouble: trouble } = options
+  const barrier = source && (await openBarrierOf(source, { leaseMs, trouble }))
+  const fed = await startFedKeeper({ ...options, store, barrier, trouble })
   return {
     ...fed,
     hold(lease, deadlineNs) {
@@ -55,16 +64,23 @@ export async function renewHere(options: RenewingOptions, store: LockStore): Pro
 
 /** On a thread of its own. */
 export async function renewOnThread(options: RenewingOptions, source: LockSource): Promise<Renewing> {
-  const { leaseMs, worker, path, ticketKey: key } = options
+  const { barrier, leaseMs, worker, path, ticketKey: key } = options
   const board = new LeaseBoard()
-  const data: KeeperThreadData = { source, leaseMs, worker, path, ticketKey: key, board: board.memory }
+  const data: KeeperThreadData = { source, barrier, leaseMs, worker, path, ticketKey: key, board: board.memory }
   const thread = new Worker(new URL('./keeper-thread.js', import.meta.url), { workerData: data, execArgv: [] })
   let closing = false
   const exited = new Promise<void>((resolve) => thread.once('exit', () => resolve()))
-  await firstNews(thread, options)
-  thread.on('error', options.onTrouble)
-  void exited.then(() => closing || options.died())
   const order = (what: KeeperOrder) => thread.postMessage(what)
+  const seats = barrier && threadBarrier(order)
+  await firstNews(thread, options)
+  thread.on('message', (news: KeeperNews) => {
+    if (news.news === 'seated' || news.news === 'unseated') seats?.hear(news, ({ error }) => fromThread(error))
+  })
+  thread.on('error', options.onTrouble)
+  void exited.then(() => {
+    seats?.end()
+    if (!closing) options.died()
+  })
   const holdBeside = (lease: HeldLease, deadlineNs: bigint): HeldThere => {
     const cell: DeadlineCell = new BigInt64Array(new SharedArrayBuffer(8))
     Atomics.store(cell, 0, deadlineNs)
@@ -75,6 +91,7 @@ export async function renewOnThread(options: RenewingOptions, source: LockSource
     }
   }
   return {
+    barrier: seats?.barrier,
     hold(lease, deadlineNs) {
       const seat = board.put(lease, deadlineNs)
       if (seat === undefined) return holdBeside(lease, deadlineNs)
@@ -111,5 +128,6 @@ function fromThread({ name, message, code, server }: ThreadError): Error {
   if (code === 'STORE_UNAVAILABLE' && server !== undefined) {
     return new StoreUnavailable(server, message.slice(message.indexOf(': ') + 2))
   }
+  if (code === 'USAGE') return new UsageError(message)
   return new BeatlockError(isErrorCode(code) ? code : 'KEEPER', name === 'Error' ? message : `${name}: ${message}`)
 }

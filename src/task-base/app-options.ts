@@ -1,6 +1,7 @@
 import { type Duration, parseDuration } from '../lock/duration.js'
 import { UsageError } from '../lock/error.js'
 import { suggest } from '../lock/suggest.js'
+import { readBarrier } from './barrier-option.js'
 import { type Entry, readEntry } from './entry.js'
 import { readServer, type ServerOption, type ServerSource } from './redis-settings.js'
 import { type Router, type Routes, readRoutes } from './route.js'
@@ -16,7 +17,10 @@ export interface AppOptions {
   readonly locks?: {
     /** A server of its own for the locks. Default: the broker's. */
     readonly url?: ServerOption
-    /** `auto`: on Postgres a session advisory lock, elsewhere none. */
+    /**
+     * `auto`: on Postgres a session advisory lock, elsewhere none. `{ quorum }`: the URLs of 3, 5, 7 … independent Redis
+     * nodes, a majority of which must agree to each run as well; all processes of the app name the same ones.
+     */
     readonly barrier?: 'auto' | 'none' | { readonly quorum: readonly string[] }
     /** How long a running lock lives without a sign of life; renewed each third. At least 5 s, default 15 s. */
     readonly lease?: Duration
@@ -37,7 +41,7 @@ export interface AppOptions {
 export interface AppSettings {
   readonly broker: ServerSource | undefined
   readonly locksUrl: ServerSource | undefined
-  readonly barrier: 'auto' | 'none'
+  readonly barrier: 'auto' | 'none' | { readonly quorum: readonly string[] }
   readonly leaseMs: number
   readonly timezone: string
   readonly imports: readonly string[]
@@ -62,7 +66,7 @@ export function readAppOptions(app: string, options: AppOptions): AppSettings {
   return {
     broker: readServer(`${where}: broker`, options.broker),
     locksUrl: readServer(`${where}: locks.url`, locks.url),
-    barrier: readBarrier(where, locks.barrier),
+    barrier: readBarrier(`${where}: locks.barrier`, locks.barrier),
     leaseMs:
       locks.lease === undefined
         ? LEASE_MS
@@ -91,14 +95,6 @@ export function readAppName(name: unknown): string {
 export function readEntryName(name: unknown): string {
   if (typeof name === 'string' && /^[^\u0000-\u001f\u007f-\u009f]{1,200}$/.test(name)) return name
   throw new UsageError(`a beat entry's name must be 1 to 200 printable characters, got ${JSON.stringify(name)}.`)
-}
-
-function readBarrier(where: string, barrier: unknown): 'auto' | 'none' {
-  if (barrier === undefined) return 'auto'
-  if (barrier === 'auto' || barrier === 'none') return barrier
-  if (typeof barrier === 'object')
-    throw new UsageError(`${where}: locks.barrier { quorum } is not available in this version; use 'auto' or 'none'.`)
-  throw new UsageError(`${where}: locks.barrier must be 'auto' or 'none', got ${JSON.stringify(barrier)}.`)
 }
 
 function readZone(where: string, zone: unknown): string {

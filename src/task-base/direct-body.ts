@@ -50,7 +50,8 @@ export async function runBody<R>(run: DirectRun, granted: Granted, body: (lock: 
     remainingMs: () => msUntil(ports.keeper.feed.deadlineNs(runId) ?? 0n),
   }
   const unfollow = ports.follow({ runId, key: ref.key }, holding.lose)
-  const deadlineNs = ports.keeper.hold({ ...ref, runId, token, sentAtNs, claim, limit: 1, label: call.label })
+  const seat = ports.barrier ? 0 : undefined
+  const deadlineNs = ports.keeper.hold({ ...ref, runId, token, sentAtNs, claim, limit: 1, label: call.label, seat })
   try {
     // The grant may have been long on its way.
     if (monotonicNs() >= deadlineNs) holding.lose('deadline')

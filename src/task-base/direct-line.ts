@@ -171,8 +171,8 @@ function lostData(run: DirectRun, { remainingMs }: { readonly remainingMs: numbe
   return { outcome: 'refused', holder, remainingMs }
 }
 
-/** Only the barrier is taken: by a session that the record knows nothing of, or not yet. */
+/** Only the barrier is taken: by a session, or votes of a quorum, that the record knows nothing of, or not yet. */
 function unseen(run: DirectRun): Refused {
   const since = run.ports.now()
-  return refusedBy(run, { id: 'session-lock', stage: 'running', worker: null, since, token: null })
+  return refusedBy(run, { id: `${run.ports.barrier?.kind}-lock`, stage: 'running', worker: null, since, token: null })
 }

@@ -8,10 +8,11 @@ export interface DirectLosses {
   follow(run: { readonly runId: string; readonly key: LockKey }, lost: (reason: string) => void): () => void
 }
 
-export function followDirectLosses(keeper: Pick<Keeper, 'onLost'>, barrier: Barrier | undefined): DirectLosses {
+/** `session`: a barrier that tells of its losses itself; one whose seats have leases does by the keeper. */
+export function followDirectLosses(keeper: Pick<Keeper, 'onLost'>, session: Barrier | undefined): DirectLosses {
   const runs = new Map<string, { readonly key: LockKey; readonly lost: (reason: string) => void }>()
   keeper.onLost(({ runId, reason }) => runs.get(runId)?.lost(reason))
-  barrier?.onLost((seat) => {
+  session?.onLost((seat) => {
     for (const { key, lost } of [...runs.values()]) if (key === seat.key) lost('barrier')
   })
   return {

@@ -1,4 +1,4 @@
-import type { Barrier } from '../lock/barrier.js'
+import type { RunBarrier } from '../lock/barrier.js'
 import type { Doubt } from '../lock/doubt.js'
 import type { Emitter } from '../lock/emit.js'
 import type { Holder, HoldTerms, MessageRef, Promotion } from '../lock/hold.js'
@@ -15,7 +15,7 @@ import { PUBLISH_LEASE_MS } from './publish-guard.js'
 /** What a direct run needs of its process. */
 export interface DirectPorts {
   readonly store: LockStore
-  readonly barrier: Barrier | undefined
+  readonly barrier: RunBarrier | undefined
   readonly keeper: Pick<Keeper, 'hold' | 'drop' | 'acked' | 'feed'>
   readonly follow: DirectLosses['follow']
   /** A parked call of a task goes to the engine. */
@@ -48,7 +48,7 @@ export interface Granted {
   readonly outcome: 'granted'
   readonly token: number
   readonly claim: Claim
-  /** Monotonic ns before the grant was asked for. */
+  /** Monotonic ns before barrier and grant were asked for. */
   readonly sentAtNs: bigint
 }
 
@@ -77,8 +77,8 @@ export const NOTHING_KEPT = { publishLeaseMs: PUBLISH_LEASE_MS, resultMs: RESULT
 export async function tryToStart(run: DirectRun): Promise<Try> {
   const { ports, ref } = run
   const seat = { key: ref.key, slot: 0 }
-  if (ports.barrier && (await ports.barrier.take(seat)) === 'refused') return { outcome: 'seated' }
   const sentAtNs = run.unansweredNs ?? monotonicNs()
+  if (ports.barrier && (await ports.barrier.take(seat)) === 'refused') return { outcome: 'seated' }
   const step = runStep(run)
   let answer: RunAnswer | undefined
   try {

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { hostname } from 'node:os'
-import type { Barrier } from '../lock/barrier.js'
+import type { Barrier, RunBarrier } from '../lock/barrier.js'
 import type { Emitter } from '../lock/emit.js'
 import { BeatlockError } from '../lock/error.js'
 import type { HoldTerms } from '../lock/hold.js'
@@ -21,7 +21,7 @@ import { publishPromotion, type Sweeper, settleDoubt, startSweeper } from './swe
 /** What became of guarded code. */
 export type DirectAnswer<R> =
   | { readonly ran: true; readonly value: R }
-  /** Another one has the key; `id` is `session-lock` where only a session of the database is known to. */
+  /** Another one has the key; `id` is `session-lock` or `quorum-lock` where only the barrier knows of it. */
   | { readonly ran: false; readonly holder: HolderInfo }
 
 export interface DirectUseOptions {
@@ -33,7 +33,8 @@ export interface DirectUseOptions {
 interface Parts {
   readonly connection: Connection
   readonly keeper: Keeper
-  readonly barrier: Barrier | undefined
+  readonly session: Barrier | undefined
+  readonly barrier: RunBarrier | undefined
   readonly losses: DirectLosses
   readonly sweeper: Sweeper
   readonly deafen: () => void
@@ -122,11 +123,12 @@ export class DirectUse {
   async #open(): Promise<Parts> {
     const { open, events, leaseMs } = this.#options
     const connection = await open()
-    const { lockSource: source, lockStore: store } = connection.servers
-    const barrier = await connection.servers.openBarrier(this.#worker)
+    const { lockSource: source, lockStore: store, barrierSource } = connection.servers
+    const session = await connection.servers.openBarrier(this.#worker)
     try {
       const keeper = await startKeeper({
         locks: source ? { source } : { store },
+        barrier: barrierSource,
         leaseMs,
         worker: null,
         onTrouble: (error) => events.emit('trouble', { where: 'keeper', error }),
@@ -134,9 +136,11 @@ export class DirectUse {
       const deafen = store.listen(`worker:${this.#worker}`, keeper.renewNow)
       // Where no worker and no beat runs, nobody else would settle what a dead process left.
       const sweeper = startSweeper(connection.sweep, { keepsProcess: false })
-      return { connection, keeper, barrier, losses: followDirectLosses(keeper, barrier), sweeper, deafen }
+      const barrier = keeper.barrier ?? session
+      const losses = followDirectLosses(keeper, session)
+      return { connection, keeper, session, barrier, losses, sweeper, deafen }
     } catch (error) {
-      await barrier?.close()
+      await session?.close()
       throw error
     }
   }
@@ -150,7 +154,7 @@ export class DirectUse {
     parts.deafen()
     await parts.sweeper.close()
     await parts.keeper.close()
-    await parts.barrier?.close()
+    await parts.session?.close()
   }
 }
 

@@ -46,7 +46,7 @@ export async function takeSeat(
 
 /** The run with its seat of the barrier; undefined if that is taken. */
 async function seated(run: Run): Promise<Run | undefined> {
-  const seat = { key: run.ref.key, slot: run.slot }
+  const seat = { key: run.ref.key, slot: run.slot, askedNs: process.hrtime.bigint() }
   return (await run.ports.barrier?.take(seat)) === 'refused' ? undefined : { ...run, seat }
 }
 
@@ -79,11 +79,13 @@ async function grant(run: Run): Promise<Grant | Verdict | SlotTaken> {
 /** From here on the lease is kept. */
 function begin(run: Run, answer: Grant): Granted {
   const { ports, message } = run
-  const { token, deliveries, retries, sentAtNs } = answer
+  const { token, deliveries, retries } = answer
+  const { seat } = run
+  const sentAtNs = seat && seat.askedNs < answer.sentAtNs ? seat.askedNs : answer.sentAtNs
   const { limit, label } = message.lock
   const { round, terms, owner, worker, barrier, slot, lockDelayMs } = runStep(run)
   const claim = { round, terms, owner, worker, barrier, slot, lockDelayMs, deliveries, retries }
-  const deadlineNs = ports.hold({ ...run.ref, token, limit, slot, label, sentAtNs, claim }, run.runId)
+  const deadlineNs = ports.hold({ ...run.ref, token, limit, slot, label, seat: seat?.slot, sentAtNs, claim }, run.runId)
   const lateMs = Math.max(0, answer.now - (message.notBefore ?? message.publishedAt))
   ports.events.emit('run:started', { ...subject(message), worker: ports.worker, token, deliveries, lateMs })
   // Not awaited by the body: the lease runs, and a sweeper would do it too.

@@ -1,4 +1,4 @@
-import type { Barrier, Seat } from '../lock/barrier.js'
+import type { RunBarrier, TakenSeat } from '../lock/barrier.js'
 import type { Emitter } from '../lock/emit.js'
 import type { Holder, MessageRef, Promotion } from '../lock/hold.js'
 import type { LockStore } from '../lock/lock-store.js'
@@ -16,14 +16,16 @@ export interface KeptLease extends MessageRef {
   readonly limit: number
   readonly slot: number
   readonly label: string
-  /** `process.hrtime.bigint()` before the grant was asked for: trust counts from here. */
+  /** The barrier's seat of the key, if it has one. */
+  readonly seat: number | undefined
+  /** `process.hrtime.bigint()` before the grant was asked for, or the seat: trust counts from here. */
   readonly sentAtNs: bigint
   readonly claim: Claim
 }
 
 export interface ExecutionPorts {
   readonly store: LockStore
-  readonly barrier: Barrier | undefined
+  readonly barrier: RunBarrier | undefined
   /** Renews from now on; answers the monotonic deadline until which the lease may be trusted. */
   readonly hold: (lease: KeptLease, runId: string) => bigint
   readonly drop: (runId: string) => void
@@ -58,7 +60,7 @@ export interface Run {
   readonly runId: string
   readonly bounds: RunBounds
   /** The barrier's seat that this run has taken. Dropping one that was not taken could drop another run's. */
-  readonly seat: Seat | undefined
+  readonly seat: TakenSeat | undefined
   readonly slot: number
   /** Whether the run is to hold a seat: there is a barrier, and bodies may not overlap. */
   readonly barred: boolean

@@ -77,7 +77,7 @@ export interface WorkerStats {
   readonly processes: readonly number[]
   /** Resident memory of the worker itself, without its children, in bytes. */
   readonly memory: number
-  /** The servers as shown to people, without credentials; `barrier`: `session` or `none`. */
+  /** The servers as shown to people, without credentials; `barrier`: `session`, `quorum` or `none`. */
   readonly broker: string
   readonly locks: string
   readonly barrier: string

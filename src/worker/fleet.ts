@@ -1,4 +1,4 @@
-import type { Barrier } from '../lock/barrier.js'
+import type { RunBarrier } from '../lock/barrier.js'
 import type { App } from '../task-base/app.js'
 import type { Connection } from '../task-base/connection.js'
 import type { Consumer } from '../task-base/engine.js'
@@ -17,7 +17,7 @@ export interface FleetMember {
   readonly kind: 'prefork' | 'solo'
   readonly steering: Steering | undefined
   readonly connection: Connection
-  readonly barrier: Barrier | undefined
+  readonly barrier: RunBarrier | undefined
   readonly pool: Pool
   readonly consumer: Consumer
   readonly capacity: Capacity

@@ -17,12 +17,13 @@ export interface Losses {
  */
 export function followLosses(of: {
   keeper: Keeper
-  barrier: Barrier | undefined
+  /** A barrier that tells of its losses itself; one whose seats have leases, by the keeper. */
+  session: Barrier | undefined
   pool: Pool
   /** A renewal was refused: the lease was no longer this run's. */
   onStale: (key: LockKey, messageId: string) => void
 }): Losses {
-  const { keeper, barrier, pool, onStale } = of
+  const { keeper, session, pool, onStale } = of
   const runs = new Map<string, { readonly seat: Seat; timer?: NodeJS.Timeout }>()
   const end = (runId: string, why: 'lost' | 'cancelled'): void => {
     const run = runs.get(runId)
@@ -35,7 +36,7 @@ export function followLosses(of: {
     if (key !== undefined && (reason === 'ended' || reason === 'taken')) onStale(key, messageId)
     end(runId, reason === 'cancelled' ? 'cancelled' : 'lost')
   })
-  barrier?.onLost(({ key, slot }) => {
+  session?.onLost(({ key, slot }) => {
     for (const [runId, { seat }] of runs) if (seat.key === key && seat.slot === slot) end(runId, 'lost')
   })
   return {

@@ -1,12 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { makeProcessFolder, type ProcessFolder } from '../lock/process-folder.js'
-import type { BodyEnd, BodyRequest } from '../task-base/body.js'
+import type { BodyEnd, BodyRequest, UnstartedReason } from '../task-base/body.js'
 import { decodeMessage } from '../task-base/message.js'
 import { Child, type ChildOptions } from './child.js'
 import { Place } from './place.js'
 import type { AbortReason, Pool, PoolChild } from './pool.js'
 import { NEVER_RECYCLED, type Recycling } from './recycle.js'
-import { unstarted, type Waiting, WaitingLine } from './waiting-line.js'
 
 export interface PreforkOptions extends Omit<ChildOptions, 'spill' | 'weighed'> {
   /** How many children. */
@@ -17,6 +16,12 @@ export interface PreforkOptions extends Omit<ChildOptions, 'spill' | 'weighed'> 
   readonly startWaitMs?: number
   /** Told of trouble that mends itself: a child that did not start, with its own message, once as long as it repeats. */
   readonly onTrouble: (error: Error) => void
+}
+
+interface Waiting {
+  readonly body: BodyRequest
+  readonly end: (how: BodyEnd) => void
+  readonly late: NodeJS.Timeout
 }
 
 /** A child that dies is replaced within a fraction of this, unless its start hangs or fails. */
@@ -31,7 +36,7 @@ export class PreforkPool implements Pool {
   readonly #places = new Set<Place>()
   /** In the order in which they became free. */
   readonly #free = new Set<Place>()
-  readonly #waiting = new WaitingLine()
+  readonly #waiting: Waiting[] = []
   /** Children, dead ones too, whose output is not all passed on. */
   readonly #printing = new Set<Child>()
   #size: number
@@ -40,9 +45,9 @@ export class PreforkPool implements Pool {
   #serving = true
   #tellServing: (serving: boolean) => void = () => {}
   #reported: string | undefined
-  #reloading: Promise<unknown> = Promise.resolve()
+  #reloading: Promise<void> = Promise.resolve()
   /** Asked for and not begun. */
-  #nextReload: Promise<'reloaded' | 'closed'> | undefined
+  #nextReload: Promise<void> | undefined
 
   constructor(options: PreforkOptions) {
     this.#options = options
@@ -83,7 +88,7 @@ export class PreforkPool implements Pool {
   }
 
   /** One that waits for its turn serves all who ask meanwhile: it loads what is there when it begins. */
-  reload(): Promise<'reloaded' | 'closed'> {
+  reload(): Promise<void> {
     this.#nextReload ??= this.#reloading.then(() => this.#renewAll())
     this.#reloading = this.#nextReload.catch(() => undefined)
     return this.#nextReload
@@ -103,12 +108,12 @@ export class PreforkPool implements Pool {
 
   abort(runId: string, why: AbortReason): void {
     this.#childOf(runId)?.abort(why)
-    if (why !== 'soft') this.#waiting.drop(runId, why)
+    if (why !== 'soft') this.#dropWaiting(runId, why)
   }
 
   kill(runId: string, why: 'lost' | 'cancelled' | 'shutdown'): void {
     this.#childOf(runId)?.kill(why)
-    this.#waiting.drop(runId, why)
+    this.#dropWaiting(runId, why)
   }
 
   children(): readonly PoolChild[] {
@@ -120,7 +125,7 @@ export class PreforkPool implements Pool {
 
   async close(how: 'finish' | 'now'): Promise<void> {
     this.#closing = true
-    this.#waiting.dropAll('shutdown')
+    for (const { body } of [...this.#waiting]) this.#dropWaiting(body.runId, 'shutdown')
     await Promise.all([...this.#places].map((place) => place.close(how)))
     await Promise.race([
       Promise.all([...this.#printing].map((child) => child.silent)),
@@ -129,10 +134,9 @@ export class PreforkPool implements Pool {
     this.#spill.remove()
   }
 
-  async #renewAll(): Promise<'reloaded' | 'closed'> {
+  async #renewAll(): Promise<void> {
     this.#nextReload = undefined
     for (const place of [...this.#places]) await place.renew()
-    return this.#closing ? 'closed' : 'reloaded'
   }
 
   #open(count: number): readonly Place[] {
@@ -183,7 +187,7 @@ export class PreforkPool implements Pool {
     if (!this.#serving || this.#closing) return
     this.#serving = false
     this.#tellServing(false)
-    this.#waiting.dropAll('no child')
+    for (const { body } of [...this.#waiting]) this.#dropWaiting(body.runId, 'no child')
   }
 
   #serve(): void {
@@ -193,12 +197,14 @@ export class PreforkPool implements Pool {
   }
 
   #wait(body: BodyRequest): Promise<BodyEnd> {
-    const patienceMs = this.#options.startWaitMs ?? START_WAIT_MS
-    return this.#waiting.add(body, { patienceMs, late: () => this.#giveUp(body.runId) })
+    return new Promise((end) => {
+      const late = setTimeout(() => this.#giveUp(body.runId), this.#options.startWaitMs ?? START_WAIT_MS)
+      this.#waiting.push({ body, end, late })
+    })
   }
 
   #giveUp(runId: string): void {
-    this.#waiting.drop(runId, 'no child')
+    this.#dropWaiting(runId, 'no child')
     if (!this.#canServe()) this.#stopServing()
   }
 
@@ -214,7 +220,8 @@ export class PreforkPool implements Pool {
     while (this.#waiting.length > 0) {
       const place = this.#takeFree()
       if (!place) return
-      const next = this.#waiting.next() as Waiting
+      const next = this.#waiting.shift() as Waiting
+      clearTimeout(next.late)
       void this.#runIn(place, next.body).then(next.end)
     }
   }
@@ -240,6 +247,14 @@ export class PreforkPool implements Pool {
   #childOf(runId: string): Child | undefined {
     return this.#children().find((child) => child.body?.runId === runId)
   }
+
+  #dropWaiting(runId: string, why: UnstartedReason): void {
+    const index = this.#waiting.findIndex(({ body }) => body.runId === runId)
+    if (index < 0) return
+    const [dropped] = this.#waiting.splice(index, 1)
+    clearTimeout(dropped?.late)
+    dropped?.end(unstarted(why))
+  }
 }
 
 /** Once each has told how its first child fared. */
@@ -253,4 +268,8 @@ function leave(places: readonly Place[], count: number): void {
   const rank = (place: Place) => (place.serving ? (place.free ? 1 : 2) : 0)
   const leaving = [...places].sort((a, b) => rank(a) - rank(b)).slice(0, count)
   for (const place of leaving) void place.close('finish')
+}
+
+function unstarted(why: UnstartedReason): BodyEnd {
+  return { end: 'unstarted', why }
 }

@@ -1,4 +1,4 @@
-import type { Barrier } from '../lock/barrier.js'
+import type { Barrier, RunBarrier } from '../lock/barrier.js'
 import { type Feed, type Keeper, startKeeper } from '../lock/keeper.js'
 import { lockDelayMs } from '../lock/trust.js'
 import type { WorkerRow } from '../lock/worker-row.js'
@@ -53,7 +53,7 @@ export interface WorkerInfo {
   readonly name: string
   readonly broker: string
   readonly locks: string
-  /** `session` (Postgres advisory lock), or `none`. */
+  /** `session` (Postgres advisory lock), `quorum` or `none`. */
   readonly barrier: string
   readonly concurrency: number
   readonly pool: 'prefork' | 'solo'
@@ -71,7 +71,7 @@ export interface RunningWorker {
    * Replaces the children by such that load the app's module anew; see {@link Pool.reload}. What this process itself knows
    * of the tasks (keys, limits, which there are) stays as it was.
    */
-  reload(): Promise<'reloaded' | 'closed'>
+  reload(): Promise<void>
   /** Bodies that run now. */
   running(): number
   /** Rejects when it cannot go on, and stops by itself: without its keeper it could only start bodies to lose them. */
@@ -83,7 +83,8 @@ export interface RunningWorker {
 interface Parts {
   readonly options: WorkerOptions
   readonly connection: Connection
-  readonly barrier: Barrier | undefined
+  readonly session: Barrier | undefined
+  readonly barrier: RunBarrier | undefined
   readonly keeper: Keeper
   readonly pool: Pool
   readonly sweeper: Sweeper
@@ -107,13 +108,14 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   try {
     const connection = await take('servers', () => app.connection())
     undo.push(() => app.close())
-    const barrier = await take('barrier', () => connection.servers.openBarrier(options.name))
-    if (barrier) undo.push(() => barrier.close())
+    const session = await take('barrier', () => connection.servers.openBarrier(options.name))
+    if (session) undo.push(() => session.close())
     const first = rowOf(options)
     // Before others see it: what it is asked from then on is for this worker.
     const since = await connection.store.now()
     const keeper = await take('keeper', () => openKeeper(options, connection, first))
     undo.push(() => keeper.close())
+    const barrier = keeper.barrier ?? session
     // A run that is told to stop hears of it at once; without the notice, from its next renewal.
     const deafen = connection.store.listen(`worker:${options.name}`, keeper.renewNow)
     undo.push(async () => deafen())
@@ -125,7 +127,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     const underWay = new UnderWay(connection.now)
     const sweeper = await take('sweeper', () => startSweeper(connection.sweep))
     undo.push(() => sweeper.close())
-    const parts = { options, connection, barrier, keeper, pool, cold, underWay }
+    const parts = { options, connection, session, barrier, keeper, pool, cold, underWay }
     const consumer = await take('consumer', () => consume(parts))
     const serving = followServing({ pool, consumer, events: app.events, worker: options.name })
     const row = ownRow(first, keeper.updateWorker)
@@ -155,10 +157,11 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
 }
 
 function openKeeper(options: WorkerOptions, { servers }: Connection, row: WorkerRow): Promise<Keeper> {
-  const { lockSource: source, lockStore: store } = servers
+  const { lockSource: source, lockStore: store, barrierSource } = servers
   const { app } = options
   return startKeeper({
     locks: source ? { source } : { store },
+    barrier: barrierSource,
     leaseMs: app.settings.leaseMs,
     worker: row,
     onTrouble: (error) => app.events.emit('trouble', { where: 'keeper', error }),
@@ -182,15 +185,15 @@ function openPool(options: WorkerOptions, connection: Connection, keeper: Keeper
   })
 }
 
-type Consuming = Pick<Parts, 'options' | 'connection' | 'barrier' | 'keeper' | 'pool' | 'cold' | 'underWay'>
+type Consuming = Pick<Parts, 'options' | 'connection' | 'session' | 'barrier' | 'keeper' | 'pool' | 'cold' | 'underWay'>
 
 function consume(parts: Consuming): Promise<Consumer> {
-  const { options, connection, barrier, keeper, pool, underWay } = parts
+  const { options, connection, session, barrier, keeper, pool, underWay } = parts
   const { app, name } = options
   const { leaseMs } = app.settings
   const losses = followLosses({
     keeper,
-    barrier,
+    session,
     pool,
     onStale: (key, id) => app.events.emit('lock:stale', { key, id, step: 'renew' }),
   })
@@ -262,7 +265,7 @@ function running(parts: Parts): RunningWorker {
 
 /** In reverse order of starting. No lock is released while its body runs: bodies end first, in whichever way. */
 async function stop(parts: Parts): Promise<void> {
-  const { options, connection, barrier, keeper, pool, sweeper, consumer, cold } = parts
+  const { options, connection, session, keeper, pool, sweeper, consumer, cold } = parts
   await everyStep(
     [
       () => endConsumer({ consumer, busy: () => parts.underWay.count > 0, cold: cold.signal }),
@@ -270,7 +273,7 @@ async function stop(parts: Parts): Promise<void> {
       () => pool.close(cold.signal.aborted ? 'now' : 'finish'),
       () => parts.member.close(),
       () => keeper.close(),
-      () => barrier?.close(),
+      () => session?.close(),
       () => connection.store.leave(options.name).catch(() => undefined),
       () => options.app.close(),
     ],

@@ -5,6 +5,7 @@ import { Client } from 'pg'
 import { openBarrier, openLockStore, type PostgresBarrierOptions } from '../../adapters/postgres/index.js'
 import type { Barrier, Seat } from '../../src/lock/barrier.js'
 import type { Doubt } from '../../src/lock/doubt.js'
+import { barrierContract } from '../contract/barrier.contract.js'
 import {
   KEY,
   LEASE_MS,
@@ -58,6 +59,11 @@ describe('the Postgres session barrier', () => {
   async function terminate(): Promise<void> {
     for (const pid of await sessions()) await admin.query('select pg_terminate_backend($1)', [pid])
   }
+
+  barrierContract({ describe, it }, async () => ({
+    open: (other) => open(other ? { app: `${options.app}-other` } : {}),
+    close: async () => void (await Promise.all(opened.splice(0).map((barrier) => barrier.close()))),
+  }))
 
   it('takes and drops many seats at once over its one connection, without a warning of the client', async () => {
     const barrier = await open()

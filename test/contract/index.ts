@@ -6,6 +6,7 @@ export {
   type VirtualSlot,
   virtualBeat,
 } from '../testing/virtual-beat.js'
+export { type BarrierBench, barrierContract, type OpenBarrier } from './barrier.contract.js'
 export type { EngineBench, OpenEngine } from './engine/scene.js'
 export { engineContract } from './engine.contract.js'
 export type { TestKit } from './kit.js'

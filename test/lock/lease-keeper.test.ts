@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { SeatAnswer } from '../../src/lock/barrier.js'
 import type { LockKey } from '../../src/lock/key.js'
 import { type HeldLease, LeaseKeeper, type LeaseKeeperOptions, type Loss } from '../../src/lock/lease-keeper.js'
 import type { RenewAnswer, RenewalAnswer, RenewBatch } from '../../src/lock/renewal.js'
@@ -20,6 +21,8 @@ describe('LeaseKeeper', () => {
   const troubles: Error[] = []
   const jumps: number[] = []
   let answer: (batch: RenewBatch) => Promise<RenewAnswer> | RenewAnswer
+  let seats: readonly string[][]
+  let seated: SeatAnswer
   let keeper: LeaseKeeper
 
   function start(clock?: NonNullable<LeaseKeeperOptions['clock']>): LeaseKeeper {
@@ -28,6 +31,12 @@ describe('LeaseKeeper', () => {
         async renew(batch) {
           asked.push({ batch, atNs: monotonicNs() })
           return answer(batch)
+        },
+      },
+      barrier: {
+        async extend(asked) {
+          seats = [...seats, asked.map(({ slot }) => `${slot}`)]
+          return asked.map(() => seated)
         },
       },
       leaseMs: LEASE_MS,
@@ -50,6 +59,8 @@ describe('LeaseKeeper', () => {
   beforeEach(() => {
     for (const list of [asked, losses, passed, troubles, jumps]) list.length = 0
     answer = all(renewed)
+    seats = []
+    seated = 'extended'
   })
   afterEach(() => keeper.close())
 
@@ -104,6 +115,63 @@ describe('LeaseKeeper', () => {
     const lateMs = ranMs(deadlineNs, lostNs)
     assert.ok(lostNs >= deadlineNs && lateMs < 150, `${lateMs} ms`)
     assert.deepEqual(passed, ['a'])
+  })
+
+  describe('with seats that have leases of their own', () => {
+    const seatOf = (runId: string, slot: number) => ({ ...leaseOf(runId), seat: slot })
+
+    it('prolongs them along with their leases, and those of leases without a seat not', async () => {
+      start()
+      const first = keeper.add(seatOf('a', 3))
+      keeper.add(leaseOf('b'))
+      await until(() => (keeper.deadlineNs('a') ?? 0n) > first)
+      assert.deepEqual(seats[0], ['3'])
+      assert.equal(asked[0]?.batch.leases.length, 2)
+    })
+
+    it('[P6] trusts until the sooner of both ends: while either says nothing the deadline stands, and it asks soon', async () => {
+      seated = 'unanswered'
+      start()
+      const first = keeper.add(seatOf('a', 0))
+      keeper.renewNow()
+      await until(() => asked.length >= 2)
+      assert.equal(keeper.deadlineNs('a'), first)
+      seated = 'extended'
+      answer = () => {
+        throw new Error('connection reset')
+      }
+      const [before, record] = [seats.length, asked.length]
+      await until(() => seats.length > before + 1 && asked.length > record + 1)
+      assert.equal(keeper.deadlineNs('a'), first)
+      answer = all(renewed)
+      await until(() => (keeper.deadlineNs('a') ?? 0n) > first)
+      assert.deepEqual(losses, [])
+    })
+
+    it('[P7] a seat that is lost is the lease lost, though the record renewed it', async () => {
+      seated = 'lost'
+      start().add(seatOf('a', 0))
+      keeper.renewNow()
+      await until(() => losses.length > 0)
+      assert.deepEqual(losses, [{ runId: 'a', messageId: 'm-a', token: 7, reason: 'barrier' }])
+    })
+
+    it('a run that was told to stop hears that, whatever became of its seat', async () => {
+      seated = 'lost'
+      answer = all({ outcome: 'lost', reason: 'cancelled' })
+      start().add(seatOf('a', 0))
+      keeper.renewNow()
+      await until(() => losses.length > 0)
+      assert.equal(losses[0]?.reason, 'cancelled')
+    })
+
+    it('a seat that was given back leaves the lease as it is: its end is still to be written', async () => {
+      seated = 'dropped'
+      start()
+      const first = keeper.add(seatOf('a', 0))
+      await until(() => (keeper.deadlineNs('a') ?? 0n) > first)
+      assert.deepEqual(losses, [])
+    })
   })
 
   it('asks again soon after a busy answer, and the deadline stands meanwhile', async () => {

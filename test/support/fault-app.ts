@@ -7,7 +7,10 @@ import { heirFile, OWN_ENDS, type OwnEnd } from './own-end.js'
 /** The app of the fault tests: its bodies write down what they do. Named and placed by the environment. */
 export const app = new App(process.env['FAULT_APP'] ?? 'fault', {
   broker: process.env['FAULT_BROKER'] ?? 'memory:',
-  locks: { lease: process.env['FAULT_LEASE'] === '15s' ? '15s' : '5s' },
+  locks: {
+    lease: process.env['FAULT_LEASE'] === '15s' ? '15s' : '5s',
+    ...(process.env['FAULT_QUORUM'] ? { barrier: { quorum: process.env['FAULT_QUORUM'].split(',') } } : {}),
+  },
   worker: process.env['FAULT_RECYCLED'] === undefined ? {} : { maxMemoryPerChild: '180mb' },
 })
 

@@ -25,6 +25,10 @@ class Plain extends Task {
   }
 }
 
+function nodes(count: number): string[] {
+  return Array.from({ length: count }, (_, at) => `redis://h${at + 1}:7001`)
+}
+
 /** [what, what to do, what the sentence says] */
 const REFUSED: readonly [string, (app: App) => unknown, RegExp][] = [
   [
@@ -35,7 +39,38 @@ const REFUSED: readonly [string, (app: App) => unknown, RegExp][] = [
   ['a bad app name', () => new App('a b'), /app's name/],
   ['a bad zone', () => new App('x', { timezone: 'Europe/Berln' }), /timezone .* did you mean .Europe\/Berlin/],
   ['a short lease', () => new App('x', { locks: { lease: '1s' } }), /locks\.lease.*5 ?s/],
-  ['a quorum', () => new App('x', { locks: { barrier: { quorum: [] } } }), /not available in this version/],
+  ...(
+    [
+      [{ quorum: [] }, /locks\.barrier\.quorum needs at least 3 independent nodes, got 0/],
+      [{ quorum: nodes(4) }, /needs an odd number of nodes, got 4: .*name 3 or 5/],
+      [{ quorum: [...nodes(2), 'redis://:s3cret@h1:7001/2'] }, /names h1:7001 twice: votes of one server/],
+      [{ quorum: [...nodes(2), 'redis://h9'] as never, nodes: 3 }, /has no option 'nodes'/],
+      [
+        { quorum: [...nodes(2), 'postgres://:s3cret@h9/db'] },
+        /quorum\[2\] must be a Redis URL .*got 'postgres:\/\/h9\/db'/,
+      ],
+      [
+        { quorum: [...nodes(2), 'redis://:s3cret@h9/shop'] },
+        /quorum\[2\] \(h9:6379\): the path .* number of a database/,
+      ],
+      [{ quorum: [...nodes(2), 'redis://:s3cret@h9?tls=1'] }, /quorum\[2\] \(h9:6379\): .*no parameters/],
+      [{ quorum: [...nodes(2), 7] }, /quorum\[2\] must be a Redis URL .*got number/],
+      [{ quorum: 'redis://h1' }, /quorum must be an array of Redis URLs, got string/],
+      [{ nodes: nodes(3) }, /locks\.barrier must be 'auto', 'none' or \{ quorum: .*got an object without quorum/],
+      ['quorum', /must be 'auto', 'none' or \{ quorum: .*got "quorum"/],
+    ] as const
+  ).map(([barrier, sentence]): (typeof REFUSED)[number] => [
+    `the barrier ${JSON.stringify(barrier)}`,
+    () => {
+      try {
+        new App('x', { locks: { barrier: barrier as never } })
+      } catch (error) {
+        assert.doesNotMatch((error as Error).message, /s3cret/)
+        throw error
+      }
+    },
+    sentence,
+  ]),
   [
     'an entry with an unknown field',
     () => new App('x', { beatSchedule: { a: { task: 't', schedul: '5m' } as never } }),

@@ -1,0 +1,1 @@
+export { openBarrier, type QuorumOptions } from './barrier.js'
