@@ -238,5 +238,7 @@ async function openEngineAt(place: Place, { app }: ConnectOptions): Promise<Engi
   const server = place.shown
   if (place.kind === 'redis') return openEngine({ app, server, redis: { url: place.url } })
   const { cureOf, placeOf } = await import('../adapters/postgres/index.js')
-  return openEngine({ app, server, postgres: { connection: placeOf(place.connection), cureOf } })
+  const role = place.connection.user
+  const cure = (error: unknown, schema: string): string | undefined => cureOf(error, { schema, role })
+  return openEngine({ app, server, postgres: { connection: placeOf(place.connection), cureOf: cure } })
 }

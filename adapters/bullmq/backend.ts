@@ -5,6 +5,8 @@ import type { JobData } from './job.js'
 /** The arguments after the queue's name, for `Queue` and `Worker` alike: where BullMQ keeps its jobs. */
 export interface Backend {
   readonly over: 'tls' | 'plain'
+  /** What somebody has to mend of the server, for errors that nothing else helps. */
+  readonly cureOf?: (error: unknown) => string | undefined
   /** The queue's name as BullMQ has it. */
   queueName(queue: string): string
   /** Opens a queue for publishing and looking; its commands are bounded in time. */

@@ -40,7 +40,7 @@ export async function startConsumer(consuming: Consuming): Promise<Consumer> {
     return consumer
   } catch (error) {
     await consumer.close('now')
-    throw asBrokerError(consuming.server, error)
+    throw asBrokerError(consuming.server, error, consuming.backend)
   }
 }
 
@@ -68,7 +68,7 @@ class BullConsumer implements Consumer {
     this.#consuming = consuming
     this.#options = options
     this.#concurrency = options.concurrency
-    const told = throttled((error) => options.trouble(asBrokerError(server, error) as Error))
+    const told = throttled((error) => options.trouble(asBrokerError(server, error, backend) as Error))
     this.#trouble = (error) => void (isTakenAway(error) || told(error))
     this.#places = new Places(options.concurrency)
     this.#connection = backend.openConsumer(options.queues.length)
@@ -111,7 +111,7 @@ class BullConsumer implements Consumer {
       await within(COMMAND_TIMEOUT_MS, worker.waitUntilReady())
     } catch (error) {
       await this.cancelQueue(queue)
-      throw asBrokerError(this.#consuming.server, error)
+      throw asBrokerError(this.#consuming.server, error, this.#consuming.backend)
     }
     if (this.#places.closed) await worker.pause(true)
   }

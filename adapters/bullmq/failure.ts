@@ -9,9 +9,11 @@ const TEXT =
   /^(LOADING|READONLY|MASTERDOWN|OOM|CLUSTERDOWN|MISCONF|NOAUTH|WRONGPASS|BUSY)\b|timed? ?out|Connection is closed|isn't writeable|max retries per request|Connection terminated|not queryable|after calling end|connection error/i
 
 /** The error in the words of the port; one that says nothing about the server's state stays as it is. */
-export function asBrokerError(server: string, error: unknown): unknown {
+export function asBrokerError(server: string, error: unknown, { cureOf }: Pick<Curable, 'cureOf'> = {}): unknown {
   if (error instanceof BeatlockError || !(error instanceof Error)) return error
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  // Denied: that does not pass by waiting, whenever it is met.
+  if (code === '42501') return cured(server, error, cureOf) ?? error
   const tls = tlsTrouble(error)
   if (tls !== undefined) return new BrokerUnavailable(server, tls, error)
   if (!SOCKET.test(code) && !POSTGRES.test(code) && !TEXT.test(error.message)) return error
@@ -40,18 +42,23 @@ const CURES: readonly (readonly [RegExp, string])[] = [
   [/^NOPERM/, "the broker URL's user lacks a permission that BullMQ needs"],
 ]
 
-/** What somebody has to mend of a server, where only that helps. */
-export type CureOf = (error: unknown) => string | undefined
+/** What is known of a server's errors where it is opened. */
+export interface Curable {
+  /** What somebody has to mend, where only that helps. */
+  readonly cureOf?: ((error: unknown) => string | undefined) | undefined
+  readonly over?: 'tls' | 'plain' | undefined
+}
+
+function cured(server: string, cause: Error, cureOf: Curable['cureOf']): UsageError | undefined {
+  const cure = cureOf?.(cause)
+  return cure === undefined ? undefined : new UsageError(`${server}: ${cure}.`, { cause })
+}
 
 /** At opening, a wrong login or database is the caller's mistake: waiting does not mend it. */
-export function asOpeningError(
-  server: string,
-  error: unknown,
-  { cureOf, over = 'plain' }: { readonly cureOf?: CureOf | undefined; readonly over?: 'tls' | 'plain' } = {},
-): unknown {
+export function asOpeningError(server: string, error: unknown, { cureOf, over }: Curable = {}): unknown {
   if (error instanceof BeatlockError || !(error instanceof Error)) return error
-  const known = cureOf?.(error)
-  if (known !== undefined) return new UsageError(`${server}: ${known}.`, { cause: error })
+  const known = cured(server, error, cureOf)
+  if (known) return known
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   const cure = tlsTrouble(error) ?? CURES.find(([sign]) => sign.test(code) || sign.test(error.message))?.[1]
   if (cure === undefined) {

@@ -6,16 +6,16 @@ import type { ServerSource } from '../../src/task-base/redis-settings.js'
 import type { AddJob } from './adding.js'
 import { type Backend, COMMAND_TIMEOUT_MS, JOB_OPTIONS } from './backend.js'
 import { startConsumer } from './consumer.js'
-import { asBrokerError, asOpeningError, type CureOf, within } from './failure.js'
+import { asBrokerError, asOpeningError, within } from './failure.js'
 import { type JobData, jobData, messageOf } from './job.js'
 import { jobId, jobName } from './names.js'
-import { type PostgresPlace, postgresBackend } from './postgres-backend.js'
+import { type PostgresOptions, postgresBackend } from './postgres-backend.js'
 import { redisBackend } from './redis-backend.js'
 
 /** Where the messages are kept. `server` is shown in errors: no credentials. */
 export type EngineOptions = { readonly app: string; readonly server: string } & (
   | { readonly redis: { readonly url: ServerSource } }
-  | { readonly postgres: { readonly connection: PostgresPlace; readonly cureOf?: CureOf } }
+  | { readonly postgres: PostgresOptions }
 )
 
 const STATES: Readonly<Record<string, EngineState>> = {
@@ -39,14 +39,13 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const backend =
     'redis' in options
       ? redisBackend({ ...quiet, url: options.redis.url })
-      : postgresBackend({ ...quiet, connection: options.postgres.connection })
+      : postgresBackend({ ...quiet, ...options.postgres })
   const engine = new BullEngine(server, backend)
   try {
     await backend.ready()
   } catch (error) {
     await engine.close()
-    const { over } = backend
-    throw asOpeningError(server, error, { over, cureOf: 'postgres' in options ? options.postgres.cureOf : undefined })
+    throw asOpeningError(server, error, backend)
   }
   return engine
 }
@@ -172,7 +171,7 @@ class BullEngine implements Engine {
       await this.#backend.ready()
       return await within(COMMAND_TIMEOUT_MS, ask())
     } catch (error) {
-      throw asBrokerError(this.#server, error)
+      throw asBrokerError(this.#server, error, this.#backend)
     }
   }
 

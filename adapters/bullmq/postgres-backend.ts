@@ -1,5 +1,13 @@
-import { createPostgresBackend, Queue, runMigrations } from 'bullmq'
+import {
+  assertSchemaCompatibility,
+  createPostgresBackend,
+  LATEST_SCHEMA_VERSION,
+  Queue,
+  runMigrations,
+  SchemaMigrationRequiredError,
+} from 'bullmq'
 import pg from 'pg'
+import { UsageError } from '../../src/lock/error.js'
 import { addingTogether } from './adding.js'
 import { type Backend, COMMAND_TIMEOUT_MS, JOB_OPTIONS, READY_MS } from './backend.js'
 import { postgresQueue } from './names.js'
@@ -14,21 +22,26 @@ export interface PostgresPlace {
   readonly ssl?: false | object
 }
 
+export interface PostgresOptions {
+  readonly connection: PostgresPlace
+  /** What an administrator has to mend, for errors that nothing else helps; told the schema that it is about. */
+  readonly cureOf?: (error: unknown, schema: string) => string | undefined
+}
+
 const SCHEMA = 'bullmq'
 /** Of a consumer, beside the one on which each of its queues is listened to. */
 const OTHER_CLIENTS = 4
 
 /** BullMQ on its native Postgres backend: one bounded pool publishes, one more a consumer. */
-export function postgresBackend(of: {
-  readonly app: string
-  readonly connection: PostgresPlace
-  readonly trouble: (error: Error) => void
-}): Backend {
-  const { app, connection, trouble } = of
+export function postgresBackend(
+  of: PostgresOptions & { readonly app: string; readonly trouble: (error: Error) => void },
+): Backend {
+  const { app, connection, trouble, cureOf } = of
   const publishing = open(connection, { max: 4, query_timeout: COMMAND_TIMEOUT_MS }, trouble)
   let migrated: Promise<void> | undefined
   return {
     over: 'plain',
+    cureOf: (error) => cureOf?.(error, SCHEMA),
     queueName: (queue) => postgresQueue(app, queue),
     openQueue(name) {
       // Its types describe the pool by hand, and pg's own does not fit them; the same below.
@@ -92,12 +105,30 @@ function open(place: PostgresPlace, options: pg.PoolConfig, trouble: (error: Err
   return pool
 }
 
-/** Safe for any number of processes at once: BullMQ takes an advisory lock. */
+/**
+ * Safe for any number of processes at once: BullMQ takes an advisory lock. Looked at first, since who may only use the
+ * schema is denied to ask for it.
+ */
 async function migrate(pool: pg.Pool): Promise<void> {
   const client = await pool.connect()
   try {
-    await runMigrations(client, SCHEMA)
+    if ((await versionOf(client)) < LATEST_SCHEMA_VERSION) await runMigrations(client, SCHEMA)
+  } catch (cause) {
+    if ((cause as { code?: unknown }).code !== '42501' || / for (schema|table) /.test((cause as Error).message))
+      throw cause
+    const cure = "run any beatlock command once as the role that owns it (the README's roles)"
+    throw new UsageError(`this role may not set up schema ${SCHEMA}, nor bring it up to date: ${cure}.`, { cause })
   } finally {
     client.release()
+  }
+}
+
+/** 0: nothing is set up yet. */
+async function versionOf(client: pg.PoolClient): Promise<number> {
+  try {
+    return await assertSchemaCompatibility(client, SCHEMA)
+  } catch (error) {
+    if (error instanceof SchemaMigrationRequiredError) return 0
+    throw error
   }
 }

@@ -3,7 +3,7 @@ import type { Barrier, Seat, SeatAnswer } from '../../src/lock/barrier.js'
 import { StoreUnavailable } from '../../src/lock/error.js'
 import { type Backend, type BarrierSession, cut, openSession } from './barrier-session.js'
 import { failureOf, publicError } from './failure.js'
-import { type PostgresOptions, quotedSchema } from './options.js'
+import { askerOf, type PostgresOptions, quotedSchema } from './options.js'
 import { ensureSchema } from './schema.js'
 import { dropSeat, endBackend, retakeSeats, takeSeat } from './statements/barrier.js'
 
@@ -58,7 +58,7 @@ class SessionBarrier implements Barrier {
       await ensureSchema(session.client, this.#schema, this.#options.server)
     } catch (error) {
       await this.close()
-      throw publicError(this.#options.server, error)
+      throw publicError(this.#options.server, error, askerOf(this.#options))
     }
     this.#probe = setInterval(() => void this.#ask(), PROBE_MS).unref()
   }
@@ -132,7 +132,7 @@ class SessionBarrier implements Barrier {
       return await session.ask(sql, values)
     } catch (error) {
       if (failureOf(error) === 'disconnected') cut(session.client)
-      throw publicError(this.#options.server, error)
+      throw publicError(this.#options.server, error, askerOf(this.#options))
     }
   }
 

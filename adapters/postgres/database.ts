@@ -1,6 +1,6 @@
 import { Pool, type PoolClient } from 'pg'
 import { failureOf, publicError } from './failure.js'
-import { clientConfig, DEFAULT_SCHEMA, type PostgresOptions, quotedSchema } from './options.js'
+import { askerOf, clientConfig, DEFAULT_SCHEMA, type PostgresOptions, quotedSchema } from './options.js'
 import { ensureSchema } from './schema.js'
 
 const CONNECT_MS = 5_000
@@ -34,13 +34,13 @@ export async function openDatabase(options: PostgresOptions): Promise<Database> 
     id = await lending(await pool.connect(), (client) => ensureSchema(client, schema, options.server))
   } catch (error) {
     await pool.end()
-    throw publicError(options.server, error)
+    throw publicError(options.server, error, askerOf(options))
   }
   const run = async <Row>(sql: string, values: readonly unknown[]): Promise<Row[]> => {
     try {
       return (await repeatable(pool, sql, values)) as Row[]
     } catch (error) {
-      throw publicError(options.server, error)
+      throw publicError(options.server, error, askerOf(options))
     }
   }
   let closing: Promise<void> | undefined

@@ -1,4 +1,5 @@
 import { StoreUnavailable, UsageError } from '../../src/lock/error.js'
+import { type Asker, missingPrivilege } from './privilege.js'
 import { tlsTrouble } from './tls.js'
 
 /** What an error of a connection or a statement means for whoever asked. */
@@ -9,7 +10,7 @@ export type Failure =
   | 'unavailable'
   /** Two transactions waited for each other, or a newer version replaced a function just now: this one was undone. */
   | 'undone'
-  /** The login, the database or a certificate is wrong, or the isolation level: asking again will not help. */
+  /** The login, a privilege, the database, a certificate or the isolation level is wrong: asking again will not help. */
   | 'misconfigured'
   | 'other'
 
@@ -29,7 +30,7 @@ export function failureOf(error: unknown): Failure {
   if (code === undefined) return error instanceof Error && DISCONNECTED.test(error.message) ? 'disconnected' : 'other'
   if (SOCKET_CODES.has(code) || SHUTDOWN_CODES.has(code)) return 'disconnected'
   if (code === '40P01' || isReplaced(error)) return 'undone'
-  if (code === 'BL001' || code.startsWith('28') || code === '3D000') return 'misconfigured'
+  if (code === 'BL001' || code.startsWith('28') || code === '3D000' || code === '42501') return 'misconfigured'
   if (code.startsWith('08')) return 'disconnected'
   if (code.startsWith('53') || REFUSAL_CODES.has(code)) return 'unavailable'
   return 'other'
@@ -46,20 +47,20 @@ export function codeOf(error: unknown): string | undefined {
 }
 
 /** The same error in the words of the port. Errors that are none of the server's state stay as they are. */
-export function publicError(server: string, error: unknown): unknown {
+export function publicError(server: string, error: unknown, asker: Asker): unknown {
   const failure = failureOf(error)
   if (failure === 'other') return error
-  if (failure === 'misconfigured') return new UsageError(adviceFor(server, error), { cause: error })
+  if (failure === 'misconfigured') return new UsageError(adviceFor(server, error, asker), { cause: error })
   return new StoreUnavailable(server, reasonOf(error), error)
 }
 
 /** What an administrator has to mend, for errors that mending is all that helps; else undefined. */
-export function cureOf(error: unknown): string | undefined {
-  return tlsTrouble(error)
+export function cureOf(error: unknown, asker: Asker): string | undefined {
+  return tlsTrouble(error) ?? missingPrivilege(error, asker)
 }
 
-function adviceFor(server: string, error: unknown): string {
-  const cure = cureOf(error)
+function adviceFor(server: string, error: unknown, asker: Asker): string {
+  const cure = cureOf(error, asker)
   if (cure !== undefined) return `${server}: ${cure}.`
   const why = reasonOf(error)
   if (codeOf(error) !== 'BL001') return `${server} refused the connection: ${why}; check user, password and database.`

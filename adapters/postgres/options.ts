@@ -1,4 +1,5 @@
 import { UsageError } from '../../src/lock/error.js'
+import type { Asker } from './privilege.js'
 import { type PostgresTls, sslOf } from './tls.js'
 
 /** Where a server is. Survives a structured clone. */
@@ -36,6 +37,11 @@ export function quotedSchema(schema: string = DEFAULT_SCHEMA): string {
     throw new UsageError(`Expected the Postgres schema to be a plain name of letters, digits and _, got '${schema}'.`)
   }
   return `"${schema}"`
+}
+
+/** For words about what is denied. */
+export function askerOf({ connection, schema }: PostgresOptions): Asker {
+  return { schema: quotedSchema(schema), role: connection.user }
 }
 
 /** A connection as `pg` takes it. */

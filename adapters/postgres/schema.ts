@@ -124,8 +124,8 @@ function wrongIsolation(server: string, isolation: string): UsageError {
 }
 
 function notAllowed({ schema, server }: Place, found: Found | undefined, cause: unknown): UsageError {
-  const why = found
-    ? `may not bring schema ${schema} up to date; open it once as the role that owns its tables.`
-    : `may not create schema ${schema}; grant it CREATE on the database, or create the schema for it.`
+  const what = found ? `bring schema ${schema} up to date` : `create schema ${schema}`
+  const where = found ? 'as the role that owns it' : 'as a role that may, or create the schema for this one'
+  const why = `may not ${what}: run any beatlock command once ${where} (the README's roles).`
   return new UsageError(`${server}: this role ${why}`, { cause })
 }
