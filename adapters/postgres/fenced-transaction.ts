@@ -24,8 +24,8 @@ export interface FencedTransactionOptions {
  * that lock: the highest is kept in a table `beatlock_fence`, made once. With `limit` above 1 that refuses the older of
  * two runs that are both allowed.
  *
- * Each statement, and each pause between two, may take as long as the lease still had at the start; then the server ends
- * the transaction. `work` is given the client, and must neither end the transaction nor use the client afterwards. A pool
+ * Each statement, and each pause between two, may take as long as the lease still had at the start (by default 10 to 15 s);
+ * then the server ends the transaction. `work` is given the client, and must neither end the transaction nor use the client afterwards. A pool
  * gets its connection back clean, or loses it where it broke.
  *
  * @throws StaleToken (nothing is written), CommitUnknown (the answer to COMMIT was lost), LockLost where the transaction
@@ -42,7 +42,11 @@ export async function fencedTransaction<R, C extends FencedClient = FencedClient
   const asked = readOptions(fence, options)
   if (typeof work !== 'function')
     throw new UsageError('fencedTransaction must be given a function that takes the client.')
-  if (!isPool(from)) return inTransaction(watched(from), asked, work)
+  asked.signal?.throwIfAborted()
+  if (!isPool(from)) {
+    requireNone(from)
+    return inTransaction(watched(from), asked, work)
+  }
   const client = await from.connect()
   const connection = watched<C>(client)
   try {
@@ -106,8 +110,6 @@ async function inTransaction<R, C extends FencedClient>(
 ): Promise<Awaited<R>> {
   const { client } = connection
   try {
-    asked.signal?.throwIfAborted()
-    if ('TE'.includes(client.getTransactionStatus?.() ?? 'I')) throw new UsageError(ALREADY_OPEN)
     await open(client, asked)
     const value = await work(client)
     asked.signal?.throwIfAborted()
@@ -119,6 +121,11 @@ async function inTransaction<R, C extends FencedClient>(
   } finally {
     connection.unwatch()
   }
+}
+
+/** What somebody else began is not ours to undo. */
+function requireNone(client: FencedClient): void {
+  if ('TE'.includes(client.getTransactionStatus?.() ?? 'I')) throw new UsageError(ALREADY_OPEN)
 }
 
 const ALREADY_OPEN =

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict'
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 import { Client, Pool } from 'pg'
 import { openLockStore } from '../../adapters/postgres/index.js'
 import { StoreUnavailable } from '../../src/lock/error.js'
@@ -98,3 +101,21 @@ export const isStale =
     assert.deepEqual([error.code, error.token, error.highest], ['LOCK_LOST', token, highest])
     return true
   }
+
+/** Two processes race for one list or table, `raced`; answers how many of their writes were refused. */
+export async function race(url: string): Promise<number> {
+  const racers = [1, 2].map(() => fork(fileURLToPath(new URL('./fence-racer.js', import.meta.url)), [url]))
+  let refused = 0
+  for (const racer of racers) racer.on('message', (count) => (refused += count as number))
+  try {
+    // What it said last may be read after its exit, though not after its channel is gone.
+    const ends = await Promise.all(racers.map((racer) => Promise.all([once(racer, 'exit'), once(racer, 'disconnect')])))
+    assert.deepEqual(
+      ends.map(([[code]]) => code),
+      [0, 0],
+    )
+    return refused
+  } finally {
+    for (const racer of racers) racer.kill('SIGKILL')
+  }
+}

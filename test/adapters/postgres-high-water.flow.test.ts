@@ -5,7 +5,7 @@ import { fencedTransaction } from '../../adapters/postgres/fencing.js'
 import { openLockStore } from '../../adapters/postgres/index.js'
 import { UsageError } from '../../src/lock/error.js'
 import type { Fence } from '../../src/task-base/fence.js'
-import { fenceBench, gate, isStale, LONG_MS, line } from './fence-bench.js'
+import { fenceBench, gate, isStale, LONG_MS, line, race } from './fence-bench.js'
 import { freshOptions } from './postgres-bench.js'
 
 describe('a fenced transaction on a Postgres that has not the locks', () => {
@@ -123,6 +123,19 @@ describe('a fenced transaction on a Postgres that has not the locks', () => {
     } finally {
       await pool.end()
     }
+  })
+
+  it('[P5] two processes race for one table, and for making the fence: its tokens never go down', async () => {
+    await bench.admin.query(`drop table if exists public.beatlock_fence; create sequence tokens;
+      create table raced (place bigserial, token bigint)`)
+    assert.ok((await race(bench.server.url)) > 0, 'and some came too late')
+    const { rows } = await bench.admin.query('select token from raced order by place')
+    const written = rows.map(({ token }) => Number(token))
+    assert.ok(written.length > 100)
+    assert.deepEqual(
+      written,
+      written.toSorted((a, b) => a - b),
+    )
   })
 
   it('bounds the transaction by what the holder may still trust, and begins none when that is over', async () => {
