@@ -11,6 +11,7 @@ import { redisCommands } from './commands.js'
 import { Connection, type RedisOptions, type Request } from './connection.js'
 import { redisCounters } from './counters.js'
 import { redisDeadLetters } from './dead-letters.js'
+import { Epochs, UNATTENDED } from './epoch.js'
 import { forgetApp } from './forget.js'
 import { listLocks } from './listing.js'
 import { Notices } from './notices.js'
@@ -60,6 +61,17 @@ export async function openLockStore(options: RedisOptions): Promise<LockStore> {
 function lockStoreOn(connection: Connection, app: string, notices: Notices): LockStore {
   const on = (key: LockKey, script: Script, args: readonly (string | number | null)[]): Promise<unknown> =>
     connection.ask(scriptOn(shardOf('lock', app, key), app, script, args))
+  const epochs = new Epochs(connection, app)
+  /** A step that a loss of data bears on. */
+  const attending = async (
+    key: LockKey,
+    script: Script,
+    args: readonly (string | number | null)[],
+    graceMs?: number,
+  ): Promise<unknown> => {
+    const known = epochs.known(shardOf('lock', app, key).number, graceMs)
+    return on(key, script, [...args, ...(known instanceof Promise ? await known : known)])
+  }
   return {
     space: { app },
     now: () => timeOf(connection),
@@ -67,24 +79,27 @@ function lockStoreOn(connection: Connection, app: string, notices: Notices): Loc
     confirm: (messages) => confirmMessages(connection, app, messages),
     advance: (async (step: RunStep | RequeueStep) =>
       step.to === 'running'
-        ? runAnswer(step.key, await on(step.key, RUN, runArguments(step)))
+        ? runAnswer(step.key, await attending(step.key, RUN, runArguments(step), step.leaseMs + step.lockDelayMs))
         : requeueAnswer(step.key, await on(step.key, REQUEUE, requeueArguments(step)))) as LockStore['advance'],
-    renew: (batch) => renewLeases(connection, app, batch),
+    renew: (batch) => renewLeases(connection, epochs, app, batch),
     release: async (request) => {
       const { key, token, outcome, code, result, error, publishLeaseMs, resultMs } = request
       const args = [...refArguments(request), token, outcome, code, result, error, publishLeaseMs, resultMs]
-      return releaseAnswer(key, await on(key, RELEASE, args))
+      return releaseAnswer(
+        key,
+        token === null ? await on(key, RELEASE, [...args, ...UNATTENDED]) : await attending(key, RELEASE, args),
+      )
     },
-    sweep: (options) => sweepShards(connection, app, options),
+    sweep: (options) => sweepShards(connection, epochs, app, options),
     resolve: async ({ doubt, state, maxDeliveries, missingMs = MISSING_MS, publishLeaseMs, resultMs }) => {
       const args = [...refArguments(doubt), doubt.stage, doubt.token, state, maxDeliveries, publishLeaseMs, resultMs]
-      return resolveAnswer(doubt.key, await on(doubt.key, RESOLVE, [...args, missingMs, randomUUID()]))
+      return resolveAnswer(doubt.key, await attending(doubt.key, RESOLVE, [...args, missingMs, randomUUID()]))
     },
     list: (query) => listApps(connection, app, query),
     show: async (key) => lockView({ app, key }, await on(key, SHOW, [key])),
     clear: async ({ key, parked, running, by, publishLeaseMs, resultMs }) => {
       const args = [key, parked ? 1 : 0, running, by, publishLeaseMs, resultMs, randomUUID()]
-      return clearAnswer(key, await on(key, CLEAR, args))
+      return clearAnswer(key, await attending(key, CLEAR, args))
     },
     revoke: (request) => revokeMessage(connection, app, request),
     find: (messageId, key) => findMessage(connection, app, { messageId, key }),
@@ -102,7 +117,10 @@ function lockStoreOn(connection: Connection, app: string, notices: Notices): Loc
     commands: redisCommands(connection, app),
     counts: redisCounters(connection, app),
     shared: redisShared(connection, app),
-    destroy: () => forgetApp(connection, app, 'lock'),
+    destroy: async () => {
+      await forgetApp(connection, app, 'lock')
+      epochs.forget()
+    },
     close: async () => {
       await notices.close()
       await connection.close()

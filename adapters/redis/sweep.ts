@@ -4,6 +4,7 @@ import type { LockKey } from '../../src/lock/key.js'
 import type { LockStore } from '../../src/lock/lock-store.js'
 import { scriptOn } from './argument.js'
 import type { Connection } from './connection.js'
+import type { Epochs } from './epoch.js'
 import { doubtOf, fieldsOf, numberOf, promotionOf } from './reply.js'
 import { DUE, SWEEP } from './scripts/sweep.js'
 import { allShards, type Shard } from './shard.js'
@@ -14,18 +15,29 @@ type SweepOptions = Parameters<LockStore['sweep']>[0]
  * Asks all shards what is due, which is all there is to an idle sweep, then shares `limit` out among those that have
  * something: two round trips at most, and never more keys than asked for.
  */
-export async function sweepShards(connection: Connection, app: string, options: SweepOptions): Promise<SweepAnswer> {
+export async function sweepShards(
+  connection: Connection,
+  epochs: Epochs,
+  app: string,
+  options: SweepOptions,
+): Promise<SweepAnswer> {
+  await epochs.begin()
+  const known = await Promise.all(allShards('lock', app).map(({ number }) => epochs.known(number)))
   const shards = allShards('lock', app)
-  const replies = (await connection.askAll(shards.map((shard) => scriptOn(shard, app, DUE, [])))).map(fieldsOf)
+  const asked = shards.map((shard) => scriptOn(shard, app, DUE, known[shard.number] as [string, number]))
+  const replies = (await connection.askAll(asked)).map(fieldsOf)
   const due = replies.map(([, count]) => numberOf(count))
   const takes = shareOut(due, options.limit).flatMap((count, at) =>
     count > 0 ? [{ shard: shards[at] as Shard, count }] : [],
   )
   const { publishLeaseMs, resultMs } = options
   const found = await connection.askAll(
-    takes.map(({ shard, count }) => scriptOn(shard, app, SWEEP, [count, publishLeaseMs, resultMs])),
+    takes.map(({ shard, count }) =>
+      scriptOn(shard, app, SWEEP, [count, publishLeaseMs, resultMs, ...(known[shard.number] as [string, number])]),
+    ),
   )
-  return gather(numberOf(replies[0]?.[0]), found)
+  const recoveringMs = Math.max(...replies.map(([, , remaining]) => numberOf(remaining)))
+  return { ...gather(numberOf(replies[0]?.[0]), found), ...(recoveringMs > 0 ? { recoveringMs } : {}) }
 }
 
 /** Gives each its part of the limit in turns, so that no shard starves behind a full one. */

@@ -2,8 +2,8 @@ import type { HeldLease } from './lease-keeper.js'
 
 /** Leases at once; more are told one by one. */
 const SEATS = 256
-/** Of one lease as JSON; a longer one is told as well. */
-const TEXT_BYTES = 1024
+/** Of one lease as JSON, its claim included; a longer one is told as well. */
+const TEXT_BYTES = 2048
 /** 1: the keeper looks by itself. */
 const AWAKE = 0
 const HEAD = 1

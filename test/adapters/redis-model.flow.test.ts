@@ -13,6 +13,7 @@ import type { RunAnswer } from '../../src/lock/message-step.js'
 import { MODES, type Mode } from '../../src/lock/mode.js'
 import type { DeliveryInstruction, Instruction } from '../../src/lock/overlap.js'
 import { emptyRecord, type LockRecord } from '../../src/lock/record.js'
+import type { Claim } from '../../src/lock/renewal.js'
 import { acquire } from '../../src/lock/transition/acquire.js'
 import { clear } from '../../src/lock/transition/clear.js'
 import { confirm } from '../../src/lock/transition/confirm.js'
@@ -44,8 +45,10 @@ interface Twins {
   readonly store: LockStore
   readonly connection: Connection
   readonly app: string
-  readonly record: LockRecord
+  record: LockRecord
   readonly doubts: Doubt[]
+  /** Runs that were granted, the latest last: what their holders know of them though the server may not. */
+  readonly granted: { readonly id: string; readonly round: number; readonly token: number; readonly claim: Claim }[]
   /** What most calls of this life ask for; some come with other terms, as after a deploy. */
   readonly usual: Pick<HoldTerms, 'limit' | 'mode'>
   now: number
@@ -73,7 +76,7 @@ describe('the scripts of Redis and the pure model', () => {
       const store = await openLockStore({ app, url: server.url, server: 'here' })
       const random = randomFrom(seed)
       const usual = { limit: 1 + (seed % 3), mode: MODES[seed % MODES.length] as Mode }
-      const twins: Twins = { store, connection, app, record: emptyRecord(KEY), doubts: [], usual, now: 0 }
+      const twins: Twins = { store, connection, app, record: emptyRecord(KEY), doubts: [], granted: [], usual, now: 0 }
       try {
         for (let step = 0; step < STEPS; step += 1) await oneStep(twins, random, `seed ${seed}, step ${step}`)
       } finally {
@@ -88,7 +91,8 @@ type Random = (below: number) => number
 
 async function oneStep(twins: Twins, random: Random, where: string): Promise<void> {
   const steps = [acquires, acquires, acquires, runs, runs, runs, runs, confirms, releases, releases, requeues, renews]
-  const verbs = [...steps, sweeps, resolves, revokes, reopens, ...(random(3) === 0 ? [clears] : [])]
+  const rare = [...(random(3) === 0 ? [clears] : []), ...(random(2) === 0 ? [loses] : [])]
+  const verbs = [...steps, sweeps, resolves, revokes, reopens, ...rare]
   const verb = pick(random, verbs)
   const [server, model] = await verb(twins, random)
   assert.deepEqual(server, model, `${where}: ${verb.name}`)
@@ -106,8 +110,10 @@ function idOf(random: Random): string {
   return pick(random, IDS)
 }
 
-/** Often a run in force with its token, sometimes with another, or another message. */
-function runOf({ record }: Twins, random: Random): { id: string; round: number; token: number } {
+/** Often a run in force with its token, sometimes one that is not, or with another token, or another message. */
+function runOf({ record, granted }: Twins, random: Random): { id: string; round: number; token: number } {
+  const known = granted[granted.length - 1 - random(3)]
+  if (known && random(3) === 0) return known
   const runs = record.holders.filter((hold) => hold.token !== null)
   const own = runs[random(runs.length)]
   if (!own || random(4) === 0) return { id: idOf(random), round: 1 + random(2), token: own?.token ?? 7 }
@@ -155,10 +161,34 @@ async function runs(twins: Twins, random: Random): Answers {
   const policy = { terms, whenHeld, minRunMs: random(2) * random(6), maxDeliveries: 2, slot: random(terms.limit) }
   const step = runStep(idOf(random), { owner: `o${random(3)}`, ...policy, ...times, round: 1 + random(2) })
   const answer = await twins.store.advance(step)
-  const expected = run(twins.record, step, answer.now)
+  const expected = run(twins.record, step, answer.now, await recoverUntilOf(twins))
   if (answer.outcome !== 'granted' || expected.outcome !== 'granted') return [answer, expected]
   adoptToken(twins, answer, expected.token)
+  const { owner, worker, barrier, slot, lockDelayMs } = step
+  const { token, deliveries, retries } = answer
+  const claim = { round: step.round, terms, owner, worker, barrier, slot, lockDelayMs, deliveries, retries }
+  twins.granted.push({ id: step.messageId, round: step.round, token, claim })
   return [answer, { ...expected, token: answer.token }]
+}
+
+/** As the server has it, whose step has just looked. */
+async function recoverUntilOf({ connection, app }: Twins): Promise<number> {
+  const epoch = await connection.ask({ command: 'GET', args: [`${shardOf('lock', app, KEY).base}epoch`] })
+  const [, , lostAt = 0, graceMs = 0] = String(epoch ?? '')
+    .split(':')
+    .map(Number)
+  return lostAt === 0 ? 0 : lostAt + graceMs
+}
+
+/** All data of the app go, behind the back of its client. */
+async function loses(twins: Twins): Answers {
+  const { app, connection } = twins
+  const { base } = shardOf('lock', app, KEY)
+  const found = (await connection.ask({ command: 'KEYS', args: [`${base}*`] })) as string[]
+  if (found.length > 0) await connection.ask({ command: 'DEL', args: found })
+  twins.record = emptyRecord(KEY)
+  twins.doubts.splice(0)
+  return [undefined, undefined]
 }
 
 /** The server counts microseconds, the model milliseconds: a token the server minted becomes the model's. */
@@ -187,7 +217,7 @@ async function releases(twins: Twins, random: Random): Answers {
       ? releasing(idOf(random), null, { publishLeaseMs, round: 1 + random(2) })
       : releasing(id, token, { publishLeaseMs, round })
   const answer = await twins.store.release(request)
-  return [answer, release(twins.record, request, answer.now)]
+  return [answer, release(twins.record, request, answer.now, await recoverUntilOf(twins))]
 }
 
 async function requeues(twins: Twins, random: Random): Answers {
@@ -200,18 +230,21 @@ async function requeues(twins: Twins, random: Random): Answers {
 
 async function renews(twins: Twins, random: Random): Answers {
   const { id, token } = runOf(twins, random)
-  const lease = { ...renewal(id, token), leaseMs: random(8) }
+  const claim = twins.granted.find((each) => each.id === id && each.token === token)?.claim
+  const lease = { ...renewal(id, token), leaseMs: random(8), ...(claim && random(8) > 0 ? { claim } : {}) }
   const { leases, now } = await twins.store.renew({ worker: null, leases: [lease], acked: [] })
-  return [leases[0], renew(twins.record, lease, now)]
+  return [leases[0], renew(twins.record, lease, now, await recoverUntilOf(twins))]
 }
 
 async function sweeps(twins: Twins, random: Random): Answers {
   const times = { publishLeaseMs: 1 + random(4), resultMs: 60_000 }
-  const { now, ...found } = await twins.store.sweep({ limit: 10, ...times })
+  const { now, recoveringMs, ...found } = await twins.store.sweep({ limit: 10, ...times })
+  const until = await recoverUntilOf(twins)
+  if (recoveringMs !== undefined) assert.ok(until > 0, 'a sweep tells of a loss that is none')
   twins.doubts.push(...found.doubts)
   // The store looks at a key when it is due and not before.
   const due = twins.record.holders.some((hold) => hold.dueAt <= now)
-  return [found, due ? sweep(twins.record, now, times) : { promotions: [], doubts: [] }]
+  return [found, due ? sweep(twins.record, now, times, until) : { promotions: [], doubts: [] }]
 }
 
 async function resolves(twins: Twins, random: Random): Answers {
@@ -223,15 +256,16 @@ async function resolves(twins: Twins, random: Random): Answers {
   const times = { missingMs: random(6), publishLeaseMs: random(4), resultMs: 60_000 }
   const request = { doubt, state, maxDeliveries: 2, ...times }
   const answer = await twins.store.resolve(request)
-  return [answer, resolve(twins.record, request, answer.now)]
+  return [answer, resolve(twins.record, request, answer.now, await recoverUntilOf(twins))]
 }
 
-async function clears({ store, record }: Twins, random: Random): Answers {
+async function clears(twins: Twins, random: Random): Answers {
+  const { store, record } = twins
   const running = (['keep', 'cancel', 'drop'] as const)[random(3)] ?? 'keep'
   const times = { publishLeaseMs: random(4), resultMs: 60_000 }
   const request = { key: KEY, parked: random(2) === 0, running, by: 'ada', ...times }
   const answer = await store.clear(request)
-  return [answer, clear(record, request, answer.now)]
+  return [answer, clear(record, request, answer.now, await recoverUntilOf(twins))]
 }
 
 async function revokes({ store, record }: Twins, random: Random): Answers {

@@ -6,6 +6,7 @@ import type { LockStore } from '../../src/lock/lock-store.js'
 import { acquiring, KEY, refTo, releasing, renewal, runStep, TASK } from '../contract/lock-store/scene.js'
 import { withRedis } from '../support/redis-client.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
+import { until } from '../support/until.js'
 
 const parking = { whenHeld: { do: 'park', capacity: 10, keep: 'first' } } as const
 
@@ -55,7 +56,7 @@ describe('what Redis keeps', () => {
   it('[P12] what happened to holds goes a week after the last of it', async () => {
     await store.acquire(acquiring('a'))
     await store.clear({ key: KEY, parked: false, running: 'keep', by: 'ada', publishLeaseMs: 1, resultMs: 1 })
-    assert.deepEqual(await kinds(server), ['apps', 'history', 'request'])
+    assert.deepEqual(await kinds(server), ['apps', 'epoch', 'history', 'request'])
     assert.equal((await lifetimes(server))['history'], 7 * 86_400)
   })
 
@@ -142,11 +143,21 @@ describe('what Redis keeps', () => {
     assert.equal(await runOf(store, 'b'), token + 1)
   })
 
-  it('[P3] tokens go on increasing when all data were lost', async () => {
+  it('[P3] tokens go on increasing when all data were lost, after a grace', async () => {
     const tokens: number[] = []
     for (const id of ['a', 'b', 'c']) {
       await store.acquire(acquiring(id))
-      tokens.push(await runOf(store, id))
+      const step = runStep(id, { leaseMs: 50 })
+      const first = await store.advance(step)
+      assert.equal(first.outcome, id === 'a' ? 'granted' : 'recovering')
+      const granted = await until(
+        async () => {
+          const answer = await store.advance(step)
+          return answer.outcome === 'granted' ? answer : undefined
+        },
+        { what: 'the end of the grace' },
+      )
+      tokens.push(granted.token)
       await withRedis(server, (redis) => redis.flushall())
     }
     assert.deepEqual(
@@ -182,7 +193,7 @@ describe('what Redis keeps', () => {
     await store.release(releasing('a', await runOf(store, 'a')))
     await store.confirm([refTo('b')])
     await store.release(releasing('b', await runOf(store, 'b')))
-    assert.deepEqual(await kinds(server), ['apps', 'message', 'outcomes', 'token'])
+    assert.deepEqual(await kinds(server), ['apps', 'epoch', 'message', 'outcomes', 'token'])
   })
 
   it('destroy leaves the key space of its app empty, and only that', async () => {

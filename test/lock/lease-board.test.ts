@@ -69,7 +69,7 @@ describe('LeaseBoard', () => {
 
   it('has no room for more than it has seats, nor for a lease that is too long', () => {
     const { main, keeper } = both()
-    assert.equal(main.put(leaseOf('a', { label: '☃'.repeat(400) }), 1n), undefined)
+    assert.equal(main.put(leaseOf('a', { label: '☃'.repeat(800) }), 1n), undefined)
     const seats = fill(main)
     assert.equal(new Set(seats).size, 256)
     assert.equal(main.put(leaseOf('late'), 1n), undefined)

@@ -1,4 +1,5 @@
 import { defineScript } from '../script.js'
+import { EPOCH } from './epoch.js'
 import { ONCE } from './once.js'
 import { TRANSITION } from './transition.js'
 
@@ -6,6 +7,7 @@ import { TRANSITION } from './transition.js'
 export const CLEAR = defineScript('clear_v1', [
   ...TRANSITION,
   ONCE,
+  EPOCH,
   `
 local with_parked, running, by, publish_lease_ms, result_ms = ARGV[4] == '1', ARGV[5], ARGV[6], numeric(7), numeric(8)
 
@@ -60,6 +62,7 @@ end
 
 return once(ARGV[9], function()
   local record = load(ARGV[3])
+  outlive(record)
   local answer = clear(record)
   save(record)
   return answer

@@ -23,6 +23,15 @@ local function forget_message(record, hold)
   write_note(id, 'PX', lifetime(note))
 end
 
+-- Whether this message's hold ended, after the grant of a token, while its message did not.
+local function ended_since(record, message_id, token)
+  for _, packed in ipairs(redis.call('LRANGE', history_name(record), 0, -1)) do
+    local event = cmsgpack.unpack(packed)
+    if event.messageId == message_id and event.at * 1000 >= token then return true end
+  end
+  return false
+end
+
 local function remember(record, event, hold, by)
   local name = history_name(record)
   if redis.call('LPUSH', name, cmsgpack.pack({ at = now, event = event, messageId = hold.messageId, by = by })) > REMEMBERED then

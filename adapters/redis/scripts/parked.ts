@@ -29,6 +29,14 @@ local function push_call(record, call, message)
   note_message(record, call)
 end
 
+-- Its turn is taken back.
+local function push_first(record, hold, message)
+  local call = { v = 1, messageId = hold.messageId, round = hold.round, terms = hold.terms, since = hold.since }
+  write_call(record, call, message)
+  redis.call('LPUSH', parked_name(record.key), id_of(call))
+  record.parked = record.parked + 1
+end
+
 local function drop_call(record, id)
   if record.parked == 0 then return end
   record.parked = record.parked - redis.call('LREM', parked_name(record.key), 1, id)

@@ -1,4 +1,5 @@
 import { defineScript } from '../script.js'
+import { EPOCH } from './epoch.js'
 import { ALONE, CONTESTED } from './transition.js'
 
 /** One trip: ends a message, writes its outcome and pops the next parked call. */
@@ -26,7 +27,19 @@ if own and may_end(own) and not own.cancelledHow and not stays(own) and not find
 end
 `,
   ...CONTESTED,
+  EPOCH,
   `
+-- Its hold went with the data: the run that ended says so itself, as long as no later one is known of.
+local function is_lost(record, hold)
+  if not ref.token or hold or recover_until <= now then return false end
+  local later, most = 0, 0
+  for _, each in ipairs(record.holders) do
+    if each.stage == 'running' and each.token > ref.token then
+      later, most = later + 1, math.max(most, each.terms.limit)
+    end
+  end
+  return not (later > 0 and later >= most) and not ended_since(record, ref.messageId, ref.token)
+end
 
 -- The reply of the first time was lost: the same run hears the same answer, and the promotion is offered again.
 local function repeated(record, ended)
@@ -44,7 +57,8 @@ local function release(record)
   if ended then return repeated(record, ended) end
   local hold = hold_of(record, ref)
   -- Before it runs a message may also be parked, or known to nobody.
-  if hold and not may_end(hold) or ref.token and not hold then return { 'stale', now } end
+  local stale = hold and not may_end(hold) or ref.token and not hold
+  if stale and not is_lost(record, hold) then return { 'stale', now } end
   local written = record_outcome(record, hold and cancelled_ending(hold) or ref, result_ms)
   -- A parked call is ended by id as well.
   if hold then let_go(record, hold) else drop_call(record, id_of(ref)) end

@@ -1,4 +1,5 @@
 import { defineScript } from '../script.js'
+import { EPOCH } from './epoch.js'
 import { ONCE } from './once.js'
 import { TRANSITION } from './transition.js'
 
@@ -6,6 +7,7 @@ import { TRANSITION } from './transition.js'
 export const RESOLVE = defineScript('resolve_v1', [
   ...TRANSITION,
   ONCE,
+  EPOCH,
   `
 local ref = { messageId = ARGV[4], round = numeric(5), token = numeric(7) }
 local stage, state, max_deliveries, publish_lease_ms, result_ms = ARGV[6], ARGV[8], numeric(9), numeric(10), numeric(11)
@@ -58,6 +60,7 @@ end
 
 return once(ARGV[13], function()
   local record = load(ARGV[3])
+  outlive(record)
   local answer = resolve(record)
   save(record)
   return answer

@@ -1,10 +1,12 @@
 import { defineScript } from '../script.js'
 import { DISPLACE } from './displace.js'
+import { EPOCH } from './epoch.js'
 import { ALONE, CONTESTED } from './transition.js'
 
 /** One trip: a delivered message asks to run. Only this step mints a token, above every one the shard ever gave. */
 export const RUN = defineScript('run_v1', [
   ...ALONE,
+  EPOCH,
   `
 local ref = { messageId = ARGV[4], round = numeric(5) }
 local terms = terms_at(6)
@@ -51,7 +53,7 @@ end
 
 -- Mostly the message has its key for itself, or comes first.
 local record = load(ARGV[3])
-local own = quick_place(record)
+local own = recover_until <= now and quick_place(record)
 if own and own.stage ~= 'running' and not is_early(own) and own.deliveries < max_deliveries then
   take_seat(own)
   save(record)
@@ -93,6 +95,7 @@ local function start(record, hold)
   if hold.deliveries >= max_deliveries then return give_up(record, hold) end
   local no_seat = without_seat(record, hold)
   if no_seat then return no_seat end
+  if recover_until > now then return { 'recovering', now, recover_until - now } end
   local before = hold.set
   take_seat(hold)
   if hold.set == before then return granted(hold, false) end
@@ -152,9 +155,13 @@ local function start_anew(record)
   local hold = new_hold(ref, terms)
   local no_seat = without_seat(record, hold)
   if no_seat then return no_seat end
+  local recovers = recover_until > now
+  if recovers and terms.mode == 'whileExecuting' then return { 'recovering', now, recover_until - now } end
   drop_call(record, id_of(ref))
   add_hold(record, hold)
   note_message(record, ref)
+  -- The message is the proof that it had a place.
+  if recovers then enqueue(hold) end
   return start(record, hold)
 end
 
@@ -173,6 +180,7 @@ local function advance(record)
   return start_anew(record)
 end
 
+outlive(record)
 local answer = advance(record)
 save(record)
 return answer
