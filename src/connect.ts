@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { ScheduleStore } from './beat/schedule-store.js'
 import type { Barrier } from './lock/barrier.js'
 import { UsageError } from './lock/error.js'
+import type { Examined } from './lock/finding.js'
 import type { LockSource, LockStore } from './lock/lock-store.js'
 import { printable } from './lock/printable.js'
 import type { Engine } from './task-base/engine.js'
@@ -94,10 +95,41 @@ export function brokerOf(options: Pick<ConnectOptions, 'broker' | 'embeddedDir'>
   return `embedded:${folder === '' ? (options.embeddedDir ?? embeddedFolder('.')) : resolve(folder)}`
 }
 
+function namedBy(options: ConnectOptions): { readonly broker: ServerSource; readonly locks: ServerSource } {
+  const broker = brokerOf(options)
+  return { broker, locks: brokerOf({ ...options, broker: options.locks ?? process.env['BEATLOCK_LOCKS'] ?? broker }) }
+}
+
+/** Looks at the servers of an app, opens nothing on them and starts none. @throws UsageError for a bad URL. */
+export async function examine(options: ConnectOptions): Promise<readonly Examined[]> {
+  const { broker, locks } = namedBy(options)
+  const alike = broker === locks
+  const examined = [{ role: alike ? 'broker and locks' : 'broker', ...(await examineAt(broker, options)) }]
+  if (!alike) examined.push({ role: 'locks', ...(await examineAt(locks, options)) })
+  if (typeof options.barrier === 'string') return examined
+  const { examine: examineNodes } = await import('../adapters/redlock/index.js')
+  const nodes = await examineNodes(options.barrier.quorum)
+  return [...examined, ...nodes.map((each) => ({ role: 'node of the quorum', ...each }))]
+}
+
+async function examineAt(url: ServerSource, { app }: ConnectOptions): Promise<Omit<Examined, 'role'>> {
+  if (typeof url !== 'string' || schemeOf(url) === 'redis') {
+    const { redisPlace } = await import('./task-base/redis-source.js')
+    const { examine: examineRedis } = await import('../adapters/redis/index.js')
+    return examineRedis({ url, server: shownSource(url, redisPlace(url)) })
+  }
+  if (schemeOf(url) === 'embedded') {
+    const { examine: examineEmbedded } = await import('../adapters/embedded/examine.js')
+    return examineEmbedded({ dir: url.slice('embedded:'.length), app })
+  }
+  const { examine: examinePostgres, parsePostgresUrl } = await import('../adapters/postgres/index.js')
+  const { connection, schema } = parsePostgresUrl(url)
+  return examinePostgres({ app, server: maskUrl(url), connection, ...(schema === undefined ? {} : { schema }) })
+}
+
 /** Opens the servers of an app. @throws UsageError for a bad URL, ServerUnavailable for a server that does not answer. */
 export async function connect(options: ConnectOptions): Promise<Servers> {
-  const broker = brokerOf(options)
-  const locks = brokerOf({ ...options, broker: options.locks ?? process.env['BEATLOCK_LOCKS'] ?? broker })
+  const { broker, locks } = namedBy(options)
   if (schemeOf(broker) === 'memory' || schemeOf(locks) === 'memory') return connectMemory(options, broker, locks)
   const opened: { close(): Promise<void> }[] = []
   const keep = <T extends { close(): Promise<void> }>(part: T): T => {

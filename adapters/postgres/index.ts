@@ -1,4 +1,5 @@
 export { openBarrier, type PostgresBarrierOptions } from './barrier.js'
+export { examine } from './examine.js'
 export { cureOf } from './failure.js'
 export { openLockStore } from './lock-store.js'
 export { type PostgresConnection, type PostgresOptions, placeOf } from './options.js'

@@ -1,1 +1,2 @@
 export { openBarrier, type QuorumOptions } from './barrier.js'
+export { examine } from './examine.js'

@@ -3,6 +3,7 @@ import { addBeatCommand } from './beat.js'
 import { addCallCommand } from './call.js'
 import { addControlCommands } from './control.js'
 import { addDeadCommands } from './dead.js'
+import { addDoctorCommand } from './doctor.js'
 import { addInspectCommand } from './inspect.js'
 import { addLocksCommands } from './locks-commands.js'
 import { addMultiCommand } from './multi.js'
@@ -26,6 +27,7 @@ addRevokeCommand(program)
 addPurgeCommand(program)
 addDeadCommands(program)
 addStatusCommand(program)
+addDoctorCommand(program)
 addInspectCommand(program)
 addControlCommands(program)
 await main(program)

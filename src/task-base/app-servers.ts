@@ -1,6 +1,7 @@
-import { connect } from '../connect.js'
+import { type ConnectOptions, connect, examine } from '../connect.js'
 import type { Emitter } from '../lock/emit.js'
 import { UsageError } from '../lock/error.js'
+import type { Examined } from '../lock/finding.js'
 import type { AppSettings } from './app-options.js'
 import { type Caller, type Connection, openConnection } from './connection.js'
 import type { Counters } from './counters.js'
@@ -63,6 +64,11 @@ export class AppServers {
     return this.#connection
   }
 
+  /** What the servers' settings mean; connects to nothing for good. @throws UsageError for a bad URL. */
+  examine(): Promise<readonly Examined[]> {
+    return examine(this.#places())
+  }
+
   async close(): Promise<void> {
     const open = this.#connection
     this.#connection = undefined
@@ -86,10 +92,16 @@ export class AppServers {
   }
 
   async #connect(): Promise<Connection> {
-    const { app, settings, events, counters } = this.#of
-    const { broker, locksUrl, barrier, resultMs } = settings
+    const { settings, events, counters } = this.#of
+    const servers = await connect(this.#places())
+    return openConnection(servers, { resultMs: settings.resultMs, events, counters })
+  }
+
+  #places(): ConnectOptions {
+    const { app, settings, events } = this.#of
+    const { broker, locksUrl, barrier } = settings
     const { broker: flag, locks, schedule, embeddedDir, mayStart } = this.#overrides
-    const servers = await connect({
+    return {
       app,
       broker: flag ?? broker,
       locks: locks ?? locksUrl,
@@ -98,7 +110,6 @@ export class AppServers {
       schedule,
       mayStart: mayStart ?? true,
       trouble: (error) => events.emit('trouble', { where: 'server', error }),
-    })
-    return openConnection(servers, { resultMs, events, counters })
+    }
   }
 }

@@ -1,6 +1,7 @@
 import type { Duration } from '../lock/duration.js'
 import { createEmitter, type Emitter } from '../lock/emit.js'
 import { UsageError } from '../lock/error.js'
+import type { Examined } from '../lock/finding.js'
 import type { GuardDefinition } from '../lock/guard-definition.js'
 import { packageVersion } from '../lock/version.js'
 import { type AppOptions, type AppSettings, readAppName, readAppOptions, readEntryName } from './app-options.js'
@@ -193,6 +194,11 @@ export class App {
   /** @internal The app's servers, connected once. A failed attempt is not kept. */
   connection(): Promise<Connection> {
     return this.#servers.connection()
+  }
+
+  /** @internal What the servers' settings mean. */
+  examine(): Promise<readonly Examined[]> {
+    return this.#servers.examine()
   }
 
   /** @internal Runs a body in this process. */
