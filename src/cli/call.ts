@@ -4,7 +4,9 @@ import { BeatlockError, UsageError } from '../lock/error.js'
 import type { Overlap } from '../lock/overlap.js'
 import { printable } from '../lock/printable.js'
 import { suggest } from '../lock/suggest.js'
+import type { App } from '../task-base/app.js'
 import type { CallOptions } from '../task-base/call.js'
+import { LEAST_LIMIT_MS, refuseLateSoftLimit } from '../task-base/call-term.js'
 import { namedArguments } from '../task-base/key-argument.js'
 import type { Result } from '../task-base/result.js'
 import { readTaskName } from '../task-base/task-definition.js'
@@ -13,6 +15,7 @@ import { readArgs, readHeaderFlag, readKwargs } from './json-flag.js'
 import { jsonText, print, say } from './print.js'
 import { addCommand, exiting, type GlobalFlags } from './program.js'
 import { type Target, withTarget } from './target.js'
+import { sayIfUnserved } from './unserved.js'
 
 interface CallFlags extends GlobalFlags {
   readonly args?: string
@@ -67,12 +70,13 @@ async function call(task: string, flags: CallFlags): Promise<ExitCode> {
     const bound = kwargs === undefined ? (args ?? []) : namedArguments(await target.app.targetOf(task), kwargs)
     const result = await orTold(flags, unsent(flags), () => target.app.sendTask(task, bound, options))
     if (!flags.json) await print(describe(result, task))
+    const queueOf = async () => (await target.app.message(await target.app.targetOf(task), bound, options)).queue
     const value =
       wait &&
       (await orTold(
         flags,
         () => asJson(result),
-        () => waited(result, wait),
+        () => waited(result, { wait, app: target.app, queueOf }),
       ))
     if (flags.json) await print(`${jsonText({ ...asJson(result), ...(wait && { value: value ?? null }) })}\n`)
     else if (wait !== undefined) await print(`${jsonText(value)}\n`)
@@ -116,9 +120,16 @@ function refuseUnknown({ scope, app }: Target, task: string): void {
   throw new UsageError(`app '${app.name}' has no task '${task}'${guess || '.'}`)
 }
 
-/** Durations and headers are judged where the call is built; the texts pass. */
+/** What the call itself would refuse by the name of an option is refused here by that of its flag. */
 function readOptions(flags: CallFlags): CallOptions {
   const { id, countdown, expires, queue, priority, softTimeLimit, timeLimit, overlap } = flags
+  readDuration('--countdown', countdown)
+  readDuration('--expires', expires, 1)
+  refuseLateSoftLimit('call', {
+    softTimeLimitMs: readDuration('--soft-time-limit', softTimeLimit, LEAST_LIMIT_MS),
+    timeLimitMs: readDuration('--time-limit', timeLimit, LEAST_LIMIT_MS),
+    named: ['--soft-time-limit', '--time-limit'],
+  })
   const headers = readHeaderFlag(flags.headers)
   return {
     ...(id === undefined ? {} : { id }),
@@ -133,6 +144,10 @@ function readOptions(flags: CallFlags): CallOptions {
   }
 }
 
+function readDuration(flag: string, text: string | undefined, minMs = 0): number | null {
+  return text === undefined ? null : parseDuration(text, flag, { minMs })
+}
+
 /** `--wait` alone waits without a bound. Undefined: not at all. */
 export function readWait(wait: string | true | undefined): { readonly timeout?: Duration } | undefined {
   if (wait === undefined) return undefined
@@ -140,12 +155,19 @@ export function readWait(wait: string | true | undefined): { readonly timeout?: 
   return { timeout: `${parseDuration(wait, '--wait')}ms` }
 }
 
-async function waited(result: Result<unknown>, wait: { readonly timeout?: Duration }): Promise<unknown> {
-  if (result.outcome !== 'rejected') {
-    const bound = wait.timeout === undefined ? '' : ` up to ${formatDuration(parseDuration(wait.timeout, '--wait'))}`
-    say(`waiting${bound} for ${result.id}`)
-  }
-  return result.get(wait)
+interface Wait {
+  readonly wait: { readonly timeout?: Duration }
+  readonly app: App
+  /** Where the call went. */
+  readonly queueOf: () => Promise<string>
+}
+
+async function waited(result: Result<unknown>, { wait, app, queueOf }: Wait): Promise<unknown> {
+  if (result.outcome === 'rejected') return result.get(wait)
+  const bound = wait.timeout === undefined ? '' : ` up to ${formatDuration(parseDuration(wait.timeout, '--wait'))}`
+  say(`waiting${bound} for ${result.id}`)
+  const stop = sayIfUnserved(app, queueOf)
+  return result.get(wait).finally(stop)
 }
 
 function describe({ id, outcome, holder }: Result<unknown>, task: string): string {

@@ -3,11 +3,11 @@ import { UsageError } from '../lock/error.js'
 import { printable } from '../lock/printable.js'
 import type { AskOptions, Replies } from '../task-base/ask-workers.js'
 import type { Control } from '../task-base/control.js'
-import { LOG_LEVELS, type LogLevel } from '../task-base/worker-command.js'
+import { LOG_LEVELS } from '../task-base/worker-command.js'
 import { type AskFlags, addAskOptions, readAskOptions, type Told, tellAnswers, toldBy } from './ask.js'
 import { EXIT, type ExitCode } from './exit.js'
 import { print, say } from './print.js'
-import { addCommand } from './program.js'
+import { addCommand, readLevel } from './program.js'
 import { withTarget } from './target.js'
 
 /** What one of the commands does, and how its answer is told. */
@@ -65,7 +65,7 @@ const STEERS: readonly Steer[] = [
   {
     usage: 'log-level <level>',
     description: `log ${LOG_LEVELS.join(', ')} and above, until the worker ends; a beat inside (-B) keeps its own`,
-    ask: (control, value, options) => control.logLevel(value as LogLevel, options),
+    ask: (control, value, options) => control.logLevel(readLevel('log-level', value), options),
     answered: ({ level }: { readonly level: string }) => `logs ${level} and above`,
   },
 ]

@@ -37,7 +37,7 @@ export function createProgram(name: string, description: string): Command {
       .option(
         '-l, --log-level <level>',
         `${LOG_LEVELS.join(', ')}; debug also shows where errors came from`,
-        readLevel,
+        (level) => readLevel('-l', level),
         'info',
       )
       .configureHelp({ showGlobalOptions: true, helpWidth: 110 })
@@ -88,8 +88,14 @@ export async function endWith(run: () => Promise<ExitCode | undefined>, level: (
   process.stdout.write('', () => process.exit(code))
 }
 
-function readLevel(level: string): LogLevel {
+/** What others call these levels. */
+const ELSEWHERE: Readonly<Record<string, LogLevel>> = { warning: 'warn', critical: 'error', fatal: 'error' }
+
+/** Upper case or not. @throws UsageError */
+export function readLevel(what: string, text: string): LogLevel {
+  const level = text.toLowerCase()
   const known = LOG_LEVELS.find((each) => each === level)
   if (known) return known
-  throw new UsageError(`-l must be ${LOG_LEVELS.join(', ')}, got '${level}'${suggest(level, LOG_LEVELS) || '.'}`)
+  const guess = ELSEWHERE[level] === undefined ? suggest(level, LOG_LEVELS) : `; did you mean "${ELSEWHERE[level]}"?`
+  throw new UsageError(`${what} must be ${LOG_LEVELS.join(', ')}, got '${text}'${guess || '.'}`)
 }

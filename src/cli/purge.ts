@@ -10,6 +10,7 @@ import { didNothing } from './nothing.js'
 import { jsonText, print, say } from './print.js'
 import { addCommand, exiting, type GlobalFlags } from './program.js'
 import { withTarget } from './target.js'
+import { servedQueues } from './unserved.js'
 
 interface PurgeFlags extends GlobalFlags {
   readonly yes?: true
@@ -29,7 +30,8 @@ beatlock -A ./app.js purge
 beatlock --app shop purge reports slow --yes --json`
 const NOTE = `
 Messages that wait, retries and countdowns included, end as PURGED and free their keys; parked calls behind them
-have their turn. What runs is left alone, and so are parked calls: see locks clear --parked.`
+have their turn. What runs is left alone, and so are parked calls: see locks clear --parked.
+Exit code 3: none of these queues is known, nothing was ever published to them and no worker serves them.`
 
 /** `purge [queue…]`: ends what waits in queues. */
 export function addPurgeCommand(parent: Command): void {
@@ -52,9 +54,24 @@ async function purge(named: readonly string[], given: PurgeFlags): Promise<ExitC
     if (scope === 'server') throw new UsageError('purge needs the app: -A ./app.js, or --app NAME.')
     say(`queues of ${await shown()}`)
     const connection = await app.connection()
+    const unknown = await unknownQueues(app, queues)
+    if (unknown.length === queues.length) return didNothing(unknownText(unknown), flags, EXIT.nothing)
+    if (unknown.length > 0) say(unknownText(unknown))
     if (!flags.yes && !(await agreed(connection, queues))) return didNothing('nothing was purged.', flags, EXIT.failed)
     return purgeAll(app, queues, flags)
   })
+}
+
+/** Of these queues, those that are most likely misspelt. */
+async function unknownQueues(app: App, queues: readonly string[]): Promise<readonly string[]> {
+  const { engine } = (await app.connection()).servers
+  const known = new Set([...(await engine.queues()), ...(await servedQueues(app)), 'default'])
+  return queues.filter((queue) => !known.has(queue))
+}
+
+function unknownText(queues: readonly string[]): string {
+  const them = queues.length === 1 ? 'it' : 'them'
+  return `${queues.join(', ')}: nothing was ever published to ${them}, and no worker serves ${them}.`
 }
 
 async function agreed({ servers }: Connection, queues: readonly string[]): Promise<boolean> {

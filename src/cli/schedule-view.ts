@@ -56,7 +56,7 @@ export function entryText(info: EntryInfo): string {
     ['arguments', argumentsText(info)],
     ['overlap', info.overlap],
     ['state', stateText(info)],
-    ['next', info.nextLocal ?? 'never'],
+    ['next', info.nextLocal ?? (info.state === 'active' || info.state === 'finished' ? 'never' : info.state)],
     ['last', info.last && `${info.last.nominal} ${info.last.decision}`],
     ['runs', info.maxRuns === null ? String(info.runs) : `${info.runs} of ${info.maxRuns}`],
     ['unreadable', info.unreadable],

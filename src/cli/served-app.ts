@@ -23,12 +23,13 @@ export function memoryText(command: string): string {
   return `${command}: memory: lives inside one process, where no worker would see what beat publishes; use embedded:, redis://… or postgres://….`
 }
 
-/** A name that no other process of the app has, as others see it: `w1@db2`. */
+/** A name that no other process of the app has, as others see it: `w1@db2`; `%h` in it is this host. */
 export function processName(kind: 'w' | 'beat', given: string | undefined): string {
   if (given === undefined) return `${kind}${process.pid}@${hostname()}`
-  if (!/^[A-Za-z0-9_][\w.@-]{0,99}$/.test(given))
+  const name = given.replaceAll('%h', hostname())
+  if (!/^[A-Za-z0-9_][\w.@-]{0,99}$/.test(name))
     throw new UsageError(
-      `-n must be a name such as w1 or w1@db2 (letters, digits, '.', '_', '-', '@'), got '${given}'.`,
+      `-n must be a name such as w1 or w1@db2 (letters, digits, '.', '_', '-', '@'; %h is this host), got '${given}'.`,
     )
-  return given.includes('@') ? given : `${given}@${hostname()}`
+  return name.includes('@') ? name : `${name}@${hostname()}`
 }

@@ -4,7 +4,7 @@ import { parseDuration } from '../lock/duration.js'
 import { UsageError } from '../lock/error.js'
 import { suggest } from '../lock/suggest.js'
 import { parseByteSize } from '../task-base/byte-size.js'
-import { readQueue, refuseLateSoftLimit } from '../task-base/call-term.js'
+import { LEAST_LIMIT_MS, readQueue, refuseLateSoftLimit } from '../task-base/call-term.js'
 import { type Autoscale, MOST_CHILDREN, readAutoscale, readMaxTasks } from '../task-base/worker-options.js'
 import type { ExitCode } from './exit.js'
 import { claimPidfile } from './pidfile.js'
@@ -60,7 +60,7 @@ export function addWorkerCommand(parent: Command, act: (flags: WorkerFlags) => P
     .option('-c, --concurrency <number>', 'how many runs at once; default: the number of cores')
     .option('-P, --pool <pool>', 'prefork: child processes; solo: in the worker itself, one at a time', 'prefork')
     .option('-Q, --queues <names>', 'queues to serve, separated by commas', 'default')
-    .option('-n, --name <name>', 'unique within the app; @host is added. Default: w<pid>')
+    .option('-n, --name <name>', 'unique within the app; @host is added, %h is the host. Default: w<pid>')
     .option(
       '--soft-time-limit <duration>',
       'abort the signal of a run after this long, where neither call nor task sets it',
@@ -91,7 +91,8 @@ export function readChoice(flags: WorkerFlags): WorkerChoice {
   const pool = readPool(flags.pool)
   const softTimeLimitMs = readLimit('--soft-time-limit', flags.softTimeLimit)
   const timeLimitMs = readLimit('--time-limit', flags.timeLimit)
-  refuseLateSoftLimit('worker', { softTimeLimitMs, timeLimitMs })
+  const named = ['--soft-time-limit', '--time-limit'] as const
+  refuseLateSoftLimit('worker', { softTimeLimitMs, timeLimitMs, named })
   return {
     beat: flags.beat ?? false,
     name: processName('w', flags.name),
@@ -151,5 +152,5 @@ function readQueues(text: string): readonly string[] {
 }
 
 function readLimit(option: string, text: string | undefined): number | null {
-  return text === undefined ? null : parseDuration(text, option, { minMs: 10 })
+  return text === undefined ? null : parseDuration(text, option, { minMs: LEAST_LIMIT_MS })
 }

@@ -50,7 +50,7 @@ export const NO_TERMS: ReadTerms = {
   resultMs: null,
 }
 
-const LEAST_LIMIT_MS = 10
+export const LEAST_LIMIT_MS = 10
 const LEAST_RESULT_MS = 1_000
 
 /** @throws UsageError that names the option, the value and the cure. */
@@ -70,11 +70,15 @@ export function readTerms(where: string, terms: CallTerms): ReadTerms {
 /** A soft limit that the hard one forestalls would silently do nothing. */
 export function refuseLateSoftLimit(
   where: string,
-  { softTimeLimitMs: soft, timeLimitMs: hard }: Pick<ReadTerms, 'softTimeLimitMs' | 'timeLimitMs'>,
+  {
+    softTimeLimitMs: soft,
+    timeLimitMs: hard,
+    named = ['softTimeLimit', 'timeLimit'],
+  }: Pick<ReadTerms, 'softTimeLimitMs' | 'timeLimitMs'> & { readonly named?: readonly [soft: string, hard: string] },
 ): void {
   if (soft === null || hard === null || soft < hard) return
   throw new UsageError(
-    `${where}: a softTimeLimit of ${soft} ms is never reached before the timeLimit of ${hard} ms; make it shorter.`,
+    `${where}: a ${named[0]} of ${soft} ms is never reached before the ${named[1]} of ${hard} ms; make it shorter.`,
   )
 }
 

@@ -51,11 +51,23 @@ function refuseOtherVersion(module: string, its: string): void {
 /** The path of an app's module. @throws UsageError where there is no such file */
 export function requireModule(shown: string): string {
   const file = resolve(shown)
-  if (!existsSync(file))
-    throw new UsageError(`app module ${shown} does not exist (looked at ${file}); name it with -A ./app.js.`)
+  if (!existsSync(file)) {
+    const cure = moduleNamed(shown) ?? './app.js'
+    throw new UsageError(`app module ${shown} does not exist (looked at ${file}); name its file: -A ${cure}.`)
+  }
   if (statSync(file).isDirectory())
     throw new UsageError(`app module ${shown} is a folder; name the file in it that exports the app.`)
   return file
+}
+
+const ENDINGS = ['.js', '.mjs', '.ts', '.mts', '.cjs']
+
+/** The file that is meant by a module's name as Python has it: `app`, `shop.app`. */
+function moduleNamed(name: string): string | undefined {
+  if (!/^[\w-]+(?:[./][\w-]+)*$/.test(name)) return undefined
+  const paths = ENDINGS.flatMap((ending) => [`${name}${ending}`, `${name.replaceAll('.', '/')}${ending}`])
+  const found = paths.find((path) => existsSync(path))
+  return found && `./${found}`
 }
 
 async function load(file: string, shown: string): Promise<Record<string, unknown>> {

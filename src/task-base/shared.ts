@@ -22,7 +22,9 @@ const SHOWN = 40
  * since each child of a worker is a process of its own. A value is JSON of at most 16 kB, under a key of 1 … 200 bytes
  * without control characters; keys are the app's own. Each verb is one atomic step.
  *
- * It is for small things, not a database: there is no list of keys, and a server that loses its data loses them too.
+ * It is for small things, not a database: there is no list of keys, and a server that loses its data loses them too. How
+ * many keys there are is not bounded: each takes memory (Redis) or a row (Postgres) until it is deleted or its `ttl` is
+ * over. A key that is made of something that grows, such as an id, needs a `ttl`.
  *
  * @throws UsageError for a key or value that does not fit: nothing is changed then. StoreUnavailable: a write may have
  * happened or not.

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { projectRoot } from '../support/project-root.js'
-import { fixture, runCommand } from './command.js'
+import { fixture, runCommand, startCommand } from './command.js'
 
 const SHOP = ['-A', fixture('shop')]
 
@@ -17,6 +17,12 @@ const CASES: readonly [what: string, args: readonly string[], sentence: RegExp][
     /unknown option '--prefetch-multiplier'/,
   ],
   ['an unknown level', [...SHOP, 'status', '-l', 'debg'], /-l must be .* got 'debg'; did you mean "debug"\?/],
+  ["a level of Celery's", [...SHOP, 'status', '-l', 'WARNING'], /-l must be .* got 'WARNING'; did you mean "warn"\?/],
+  [
+    'limits of a call in the wrong order',
+    [...SHOP, 'call', 'fails', '--soft-time-limit', '10s', '--time-limit', '5s'],
+    /call: a --soft-time-limit of 10000 ms is never reached before the --time-limit of 5000 ms/,
+  ],
   ['a worker without its app', ['worker'], /worker needs the app's code: -A/],
   ['an app module that does not exist', ['-A', './nope.js', 'worker'], /app module \.\/nope\.js does not exist/],
   ['an app module that is a folder', ['-A', '.', 'worker'], /app module \. is a folder; name the file in it/],
@@ -51,13 +57,13 @@ const CASES: readonly [what: string, args: readonly string[], sentence: RegExp][
   ['a broker URL', [...SHOP, '--broker', 'redsi://user:secret@db', 'worker'], /'redsi:\/\/db' is no server URL/],
   ['a broker URL of a command', ['--broker', 'redsi://db', 'locks', 'list'], /'redsi:\/\/db' is no server URL/],
   ['a duration', ['locks', 'list', '--older-than', '5 min'], /`--older-than` to be a duration.*got `5 min`/],
-  ['a duration of a call', [...SHOP, 'call', 'fails', '--countdown', '30'], /countdown.*write '30s'/],
+  ['a duration of a call', [...SHOP, 'call', 'fails', '--countdown', '30'], /`--countdown`.*write '30s'/],
   [
     'limits of a worker in the wrong order',
     [...SHOP, 'worker', '--soft-time-limit', '10s', '--time-limit', '5s'],
-    /worker: a softTimeLimit of 10000 ms is never reached before the timeLimit of 5000 ms/,
+    /worker: a --soft-time-limit of 10000 ms is never reached before the --time-limit of 5000 ms/,
   ],
-  ['a limit of a call', [...SHOP, 'call', 'fails', '--time-limit', '5'], /call of 'fails': timeLimit.*write '5s'/],
+  ['a limit of a call', [...SHOP, 'call', 'fails', '--time-limit', '5'], /`--time-limit`.*write '5s'/],
   ['a priority of a call', [...SHOP, 'call', 'fails', '--priority', 'high'], /priority must be a whole number from 0/],
   ['a payload that JSON would change', [...SHOP, 'call', 'feeds.refresh', '--args', '[-0]'], /args\[0\] is -0/],
   [
@@ -137,6 +143,20 @@ describe('bad input ends a command with exit code 2 and one sentence', () => {
       const { code, stderr } = await runCommand(['-A', join(folder, 'app.js'), 'worker'])
       assert.equal(code, 2)
       assert.match(stderr, /^beatlock: app module \S+ does not load: .*; .* set "type": "module" in its package\.json/m)
+    }
+  })
+
+  it("names the file that is meant by a module's name as Python has it", async () => {
+    const cwd = join(folder, 'names')
+    mkdirSync(join(cwd, 'shop'), { recursive: true })
+    for (const file of ['app.mjs', 'shop/tasks.js']) writeFileSync(join(cwd, file), '')
+    for (const [named, meant] of [
+      ['app', './app.mjs'],
+      ['shop.tasks', './shop/tasks.js'],
+      ['nope', './app.js'],
+    ] as const) {
+      const { code, stderr } = await startCommand(['-A', named, 'worker'], 'beatlock', { cwd }).ended
+      assert.deepEqual([code, stderr.split('; ').at(-1)], [2, `name its file: -A ${meant}.\n`])
     }
   })
 

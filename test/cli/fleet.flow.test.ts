@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { servedQueues } from '../../src/cli/unserved.js'
 import { App } from '../../src/index.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
 import { until } from '../support/until.js'
@@ -114,6 +115,20 @@ describe('a fleet of two workers', function () {
     await app.control.logLevel('info', { destination: ['w2'] })
   })
 
+  it('waits for a call whose queue nobody consumes, and says so once', async () => {
+    const nobodys = new App('of-nobody', { broker: server.url })
+    assert.deepEqual([(await servedQueues(app)).includes('default'), await servedQueues(nobodys)], [true, []])
+    await nobodys.close()
+    const call = ['call', 'feeds.refresh', '--args', '[77]', '--id', 'waits', '--queue', 'nowhere']
+    const waiting = startCommand(['-A', fixture('shop'), '--broker', server.url, ...call, '--wait'])
+    const note = 'no worker of app shop consumes queue nowhere; waiting for one.\n'
+    await until(() => waiting.output.stderr.includes(note), { what: 'the note' })
+    await app.revoke('waits')
+    const { code, stderr } = await waiting.ended
+    assert.deepEqual([code, stderr.split(note).length], [1, 2])
+    await (await app.connection()).servers.engine.destroy(['nowhere'])
+  })
+
   it('tells a name that no living worker has from one that does not answer, and a queue that none serves', async () => {
     const [nobody, some, queue, both] = await Promise.all([
       run('inspect', 'ping', '--destination', 'w9', '--json'),
@@ -137,7 +152,7 @@ describe('a fleet of two workers', function () {
     const bad = [
       [run('inspect', 'activ', '--timeout', '1s'), /inspect takes active, .*, got 'activ'; did you mean "active"\?/],
       [run('control', 'grow', 'two'), /grow takes a whole number of processes, such as 2, got 'two'/],
-      [run('control', 'log-level', 'loud'), /logLevel must be debug, info, warn, error, got 'loud'/],
+      [run('control', 'log-level', 'loud'), /log-level must be debug, info, warn, error, got 'loud'/],
       [run('inspect', 'ping', '--destination', 'w1,,w2'), /--destination must be names/],
       [runCommand(['--broker', server.url, 'control', 'shutdown']), /control needs the app/],
     ] as const

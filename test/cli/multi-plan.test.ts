@@ -23,7 +23,8 @@ const REFUSED: readonly [string, RegExp, Partial<typeof PATTERNS>?][] = [
   [`x1 x1@${hostname()}`, /'x1@.*' is named twice/],
   ['x1@a x2 x1@b', /--pidfile %n\.pid would be shared by 2 workers; write .* %N where their hosts differ/],
   ['x1@a x1@b', /--logfile %n\.log would be shared by 2 workers/, { pidfile: '%N.pid' }],
-  ['x/1', /-n must be a name such as w1 .* got 'x\/1'/],
+  ['x/1', /-n must be a name such as w1 .*; %h is this host\), got 'x\/1'/],
+  ['x1@%d', /-n must be a name such as w1 .* got 'x1@%d'/],
   ['x1 --concurency 4', /no option '--concurency'; did you mean "--concurrency"/],
   ['x1 -c 4 x2', /no option 'x2'; names come before options/],
   ['x1 -c:x2 4', /-c:x2 names no worker of this call: x1; did you mean "x1"/],
@@ -46,6 +47,10 @@ describe('the workers that multi starts', () => {
       [name, resolve('w1.log'), 'w2@db2', resolve('w2.pid')],
     )
     assert.deepEqual(w2?.argv.slice(-5), ['-c', '4', '-Q', 'a,b', '-B'])
+  })
+
+  it("are named as Celery's: %h is this host", () => {
+    assert.equal(plan('x1@%h')[0]?.name, `x1@${hostname()}`)
   })
 
   it('have files by the patterns, and are shown without the secrets of URLs', () => {

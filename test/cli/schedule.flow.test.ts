@@ -136,6 +136,7 @@ describe('schedule', function () {
     const ran = await byName('run', 'refresh-7')
     assert.match(ran.stdout, /^(published|skipped) refresh-7 as b-/)
     assert.match((await byName('list')).stdout, /paused since 20.*\(too loud\)/)
+    assert.match((await byName('show', 'refresh-7')).stdout, /\n {2}next {7}paused\n/)
     assert.equal(json<EntryInfo>(await byName('resume', 'refresh-7', '--from', 'pausedAt', '--json')).state, 'active')
   })
 

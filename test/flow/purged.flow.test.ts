@@ -164,6 +164,10 @@ for (const [name, startServer] of Object.entries(PLACES)) {
       assert.match(stderr, /purge: there is no terminal to ask on; add --yes/)
       const forced = await runCommand(purging('asked', '--force'))
       assert.deepEqual([forced.code, forced.stdout], [0, 'asked: 1 message was purged\n'])
+      const nope = await runCommand(purging('nope', 'noper', '--yes', '--json'))
+      assert.deepEqual([nope.code, nope.stdout], [3, '[]\n'])
+      assert.match(nope.stderr, /nope, noper: nothing was ever published to them, and no worker serves them\.\n/)
+      assert.equal((await runCommand(purging('--yes'))).code, 0, 'the queue default is always known')
       assert.match((await runCommand(purging('a b', '--yes'))).stderr, /purge: queue must be a name .*"a b"/)
     })
 
