@@ -17,7 +17,7 @@ describe('the question before something is changed', () => {
     it(`takes ${JSON.stringify(yes)} for yes, and has shown what is meant`, async () => {
       const at = terminal(yes)
       assert.equal(await confirmed('reports: 3 waiting\n', 'End these 3 messages?', at), true)
-      assert.match(at.shown(), /^reports: 3 waiting\n[^]*End these 3 messages\? \[y\/N\] /)
+      assert.match(at.shown(), /^reports: 3 waiting\n.*End these 3 messages\? \[y\/N\] /s)
     })
   }
 
