@@ -3,9 +3,12 @@ import { tlsSilence, tlsTrouble } from '../../src/lock/tls-trouble.js'
 import type { RedisPlace } from '../../src/task-base/redis-place.js'
 
 /** What the server says while it cannot serve, by the first word of its reply: no fault of the request's. */
-const CANNOT_SERVE = new Set(['LOADING', 'READONLY', 'MASTERDOWN', 'OOM', 'CLUSTERDOWN', 'TRYAGAIN', 'BUSY'])
+const CANNOT_SERVE = new Set(['LOADING', 'READONLY', 'MASTERDOWN', 'CLUSTERDOWN', 'TRYAGAIN', 'BUSY'])
 const CANNOT_WRITE = new Set(['MISCONF', 'NOREPLICAS', 'UNKILLABLE'])
 const CREDENTIALS = new Set(['NOAUTH', 'WRONGPASS', 'NOPERM'])
+
+const FULL =
+  'its memory is full (OOM, maxmemory) and it takes no writes; raise maxmemory, or give the locks a server of their own'
 
 /** The server answered with an error, as opposed to: it is not known whether it heard the request. */
 export function isReply(error: unknown): error is Error {
@@ -31,6 +34,7 @@ export function asPublic(server: string, error: unknown): unknown {
   if (error instanceof BeatlockError) return error
   if (!isReply(error)) return new StoreUnavailable(server, reasonOf(error), error)
   const word = firstWord(error)
+  if (word === 'OOM') return new StoreUnavailable(server, FULL, error)
   if (CREDENTIALS.has(word)) return new StoreUnavailable(server, `the server refuses the credentials (${word})`, error)
   if (CANNOT_SERVE.has(word) || CANNOT_WRITE.has(word)) return new StoreUnavailable(server, error.message, error)
   return error

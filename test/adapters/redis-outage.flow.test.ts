@@ -1,12 +1,18 @@
 import assert from 'node:assert/strict'
 import { openLockStore } from '../../adapters/redis/index.js'
 import { StoreUnavailable, UsageError } from '../../src/lock/error.js'
+import { lockKey } from '../../src/lock/key.js'
 import type { LockStore } from '../../src/lock/lock-store.js'
-import { acquiring, KEY, releasing, runStep } from '../contract/lock-store/scene.js'
+import type { LockRow } from '../../src/lock/lock-view.js'
+import { acquiring, KEY, releasing, renewal, runStep, TASK } from '../contract/lock-store/scene.js'
 import { ranMs } from '../support/machine-time.js'
 import { withRedis } from '../support/redis-client.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js'
+
+const OTHER_KEY = lockKey(TASK, '[2]')
+
+const told = ({ holder, stage, token, expiresAt }: LockRow) => ({ holder, stage, token, expiresAt })
 
 const CLEARING = {
   key: KEY,
@@ -101,7 +107,29 @@ describe('a Redis that fails', () => {
     await assert.rejects(store.acquire(acquiring('a')), unavailable(/READONLY/))
     await withRedis(server, (redis) => redis.call('REPLICAOF', 'NO', 'ONE'))
     await withRedis(server, (redis) => redis.config('SET', 'maxmemory', '1'))
-    await assert.rejects(store.acquire(acquiring('a')), unavailable(/OOM/))
+    await assert.rejects(store.acquire(acquiring('a')), unavailable(/its memory is full \(OOM, maxmemory\)/))
+  })
+
+  it('[P1] [P4] [P24] (F5) whose memory is full grants, renews and ends nothing, and goes on from there once there is room', async () => {
+    const step = runStep('a', { leaseMs: 20_000 })
+    await store.acquire(acquiring('a'))
+    const running = await store.advance(step)
+    assert.ok(running.outcome === 'granted')
+    await store.acquire(acquiring('b', { key: OTHER_KEY }))
+    const before = await store.show(KEY)
+    await withRedis(server, (redis) => redis.config('SET', 'maxmemory', '1'))
+    const full = unavailable(/its memory is full/)
+    await assert.rejects(store.acquire(acquiring('c', { key: lockKey(TASK, '[3]') })), full)
+    assert.equal((await store.acquire(acquiring('c'))).outcome, 'refused', 'what it need not write for it says')
+    await assert.rejects(store.advance(runStep('b', { key: OTHER_KEY })), full)
+    await assert.rejects(store.release(releasing('a', running.token)), full)
+    const lease = { ...renewal('a', running.token), leaseMs: 30_000 }
+    await assert.rejects(store.renew({ worker: null, leases: [lease], acked: [] }), full)
+    assert.deepEqual((await store.show(KEY))?.rows.map(told), before?.rows.map(told))
+    await withRedis(server, (redis) => redis.config('SET', 'maxmemory', '0'))
+    assert.deepEqual((await store.renew({ worker: null, leases: [lease], acked: [] })).leases[0]?.outcome, 'renewed')
+    assert.equal((await store.release(releasing('a', running.token))).outcome, 'released')
+    assert.equal((await store.advance(runStep('b', { key: OTHER_KEY }))).outcome, 'granted')
   })
 
   it('that evicts any key is refused at opening, with advice', async () => {

@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict'
+import { openLockStore } from '../../adapters/redis/index.js'
+import { lockKey } from '../../src/lock/key.js'
+import type { LockStore } from '../../src/lock/lock-store.js'
+import type { Claim } from '../../src/lock/renewal.js'
+import { acquiring, KEY, LEASE_MS, LOCK_DELAY_MS, renewal, runStep, TASK } from '../contract/lock-store/scene.js'
+import { withRedis } from '../support/redis-client.js'
+import { type RedisServer, startRedis } from '../support/redis-server.js'
+import { until } from '../support/until.js'
+
+const GRACE_MS = LEASE_MS + LOCK_DELAY_MS
+/** Long enough that nothing of it runs out in a test. */
+const LONG = { leaseMs: 60_000 }
+
+describe('a Redis that went back to older data', () => {
+  const servers: RedisServer[] = []
+  const stores: LockStore[] = []
+
+  afterEach(async () => {
+    await Promise.all(stores.splice(0).map((store) => store.close()))
+    await Promise.all(servers.splice(0).map((server) => server.stop()))
+  })
+
+  const start = async (options?: Parameters<typeof startRedis>[0]): Promise<RedisServer> => {
+    const server = await startRedis(options)
+    servers.push(server)
+    return server
+  }
+  const open = async ({ url }: RedisServer): Promise<LockStore> => {
+    const store = await openLockStore({ app: 'shop', url, server: 'here' })
+    stores.push(store)
+    return store
+  }
+
+  /** Two servers, the second with all that the first has until it is promoted. */
+  const pair = async (): Promise<{ first: RedisServer; second: RedisServer }> => {
+    const [first, second] = [await start(), await start()]
+    await follow(second, first)
+    return { first, second }
+  }
+
+  it('[P1] [P2] [P3] (F5) a replica promoted without the grant starts nothing else, and the run has its lock there as it renews', async () => {
+    const { first, second } = await pair()
+    const old = await open(first)
+    await swept(old)
+    await old.acquire(acquiring('a'))
+    await alike(first, second)
+    await withRedis(second, (redis) => redis.call('REPLICAOF', 'NO', 'ONE'))
+    const { token, claim } = await granted(old, 'a', LONG)
+
+    // This client remembers nothing: the data themselves tell.
+    const promoted = await open(second)
+    assert.equal((await promoted.find('a', KEY)).hold?.stage, 'publishing')
+    const other = await promoted.advance(runStep('b', LONG))
+    assert.equal(other.outcome, 'refused', 'the first call has its place')
+    assert.equal((await promoted.advance(runStep('a', { owner: 'o2', ...LONG }))).outcome, 'recovering')
+    const lease = { ...renewal('a', token), ...LONG, claim }
+    const [renewed] = (await promoted.renew({ worker: null, leases: [lease], acked: [] })).leases
+    assert.equal(renewed?.outcome, 'renewed')
+    assert.equal((await promoted.advance(runStep('a', { owner: 'o2', ...LONG }))).outcome, 'refused')
+    assert.deepEqual(
+      (await promoted.show(KEY))?.rows.map((row) => [row.holder, row.token]),
+      [['a', token]],
+    )
+  })
+
+  it('(F5) a server that was promoted, and is made a replica and promoted again, knows of each time', async () => {
+    const { first, second } = await pair()
+    await granted(await open(first), 'a', { leaseMs: LEASE_MS })
+    await alike(first, second)
+    for (const [to, from] of [
+      [second, first],
+      [first, second],
+    ] as const) {
+      await withRedis(to, (redis) => redis.call('REPLICAOF', 'NO', 'ONE'))
+      const store = await open(to)
+      const answer = await store.advance(runStep('b', OTHER))
+      assert.notEqual(answer.outcome, 'granted')
+      assert.ok(((await swept(store)) ?? 0) > 0, 'the loss is told')
+      await until(async () => (await swept(store)) === undefined, { what: 'the end of the grace' })
+      await follow(from, to)
+      await alike(to, from)
+    }
+  })
+
+  it('[P2] (F5) after a restart with data nothing starts until the longest lease is over, counted from the restart', async () => {
+    const server = await start({ appendonly: true })
+    const store = await open(server)
+    await store.acquire(acquiring('a'))
+    await granted(store, 'a', { leaseMs: LEASE_MS })
+    await server.restart()
+    const back = performance.now()
+    const newcomer = await open(server)
+    const answer = await newcomer.advance(runStep('b', { key: OTHER.key }))
+    assert.ok(answer.outcome === 'recovering' && answer.remainingMs <= GRACE_MS)
+    await until(async () => (await newcomer.advance(runStep('b', { key: OTHER.key }))).outcome === 'granted', {
+      what: 'the end of the grace',
+    })
+    assert.ok(performance.now() - back > answer.remainingMs - 50)
+  })
+
+  it('that got its first replica has lost nothing, and does not say so', async () => {
+    const server = await start()
+    const store = await open(server)
+    await granted(store, 'a', { leaseMs: LEASE_MS })
+    // Whatever it lost before, it would have lost before it started.
+    await until(() => withRedis(server, async (redis) => /uptime_in_seconds:[2-9]/.test(await redis.info('server'))), {
+      what: 'the server to be older than a lease',
+    })
+    const history = await historyOf(server)
+    await follow(await start(), server)
+    assert.notEqual(await historyOf(server), history, 'another history all the same')
+    assert.equal(await swept(store), undefined)
+  })
+})
+
+const OTHER = { key: lockKey(TASK, '[other]') }
+
+async function granted(
+  store: LockStore,
+  id: string,
+  over: Parameters<typeof runStep>[1],
+): Promise<{ token: number; claim: Claim }> {
+  const step = runStep(id, over)
+  const answer = await store.advance(step)
+  assert.ok(answer.outcome === 'granted')
+  const { round, terms, owner, worker, barrier, slot, lockDelayMs } = step
+  const { token, deliveries, retries } = answer
+  return { token, claim: { round, terms, owner, worker, barrier, slot, lockDelayMs, deliveries, retries } }
+}
+
+async function swept(store: LockStore): Promise<number | undefined> {
+  return (await store.sweep({ limit: 10, publishLeaseMs: 1_000, resultMs: 1_000 })).recoveringMs
+}
+
+/** Makes a server the replica of another one, and waits until it is. */
+async function follow(replica: RedisServer, primary: RedisServer): Promise<void> {
+  await withRedis(replica, (redis) => redis.call('REPLICAOF', '127.0.0.1', String(primary.port)))
+  await until(
+    () => withRedis(replica, async (redis) => /master_link_status:up/.test(await redis.info('replication'))),
+    {
+      what: 'the replica to follow',
+    },
+  )
+}
+
+/** Waits until a replica has all that its primary has. */
+async function alike(primary: RedisServer, replica: RedisServer): Promise<void> {
+  await withRedis(primary, async (redis) => {
+    await redis.set('written', 'last')
+    assert.equal(await redis.wait(1, 10_000), 1)
+  })
+  await withRedis(replica, (redis) => redis.get('written'))
+}
+
+async function historyOf(server: RedisServer): Promise<string | undefined> {
+  return withRedis(server, async (redis) => /master_replid:(\w+)/.exec(await redis.info('replication'))?.[1])
+}
