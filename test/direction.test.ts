@@ -63,6 +63,23 @@ describe('rooms and arrows', () => {
       .filter((file) => specifiers(read(file)).some((name) => !name.startsWith('.') && !name.startsWith('node:')))
     assert.deepEqual(wrong, [])
   })
+
+  it('what users write fenced with imports no client: theirs is handed to it', () => {
+    for (const entry of ['adapters/postgres/fencing.ts', 'adapters/redis/fencing.ts']) {
+      const reached = new Set<string>()
+      const walk = (file: string): void => {
+        if (reached.has(file)) return
+        reached.add(file)
+        for (const next of graph.get(file) ?? []) walk(next)
+      }
+      walk(entry)
+      assert.ok(reached.size > 3)
+      const packages = [...reached]
+        .flatMap((file) => specifiers(read(file)))
+        .filter((name) => !/^(\.|node:)/.test(name))
+      assert.deepEqual(packages, [], entry)
+    }
+  })
 })
 
 function sources(folder: string): string[] {

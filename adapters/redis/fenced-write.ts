@@ -26,7 +26,7 @@ export interface FencedWriteOptions {
  * The highest token is kept beside each key, in a key `beatlock:fence:{…}:<app>:<lock>` of the same slot. On a cluster the
  * keys of one call must share a slot: give them one hash tag, `totals:{7}`. All commands run or none, but for one that
  * Redis itself refuses (a list where it wants a hash): those before it stay, as in any script. A lost answer is the
- * client's own error; asking again under the same token is safe. With `limit` above 1 the older of two runs that are both
+ * client's own error: it may be written; the same token may write again. With `limit` above 1 the older of two runs that are both
  * allowed is refused. Answers Redis' replies, in order.
  *
  * @throws StaleToken (nothing is written), UsageError, and the client's errors.

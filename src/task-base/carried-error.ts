@@ -1,6 +1,7 @@
 import { BeatlockError, BrokerUnavailable, StoreUnavailable, UsageError } from '../lock/error.js'
 import {
   AlreadyQueued,
+  CommitUnknown,
   LockLost,
   ParkedFull,
   PublishUnknown,
@@ -8,6 +9,7 @@ import {
   ResultTimeout,
   Revoked,
   SoftTimeLimitExceeded,
+  StaleToken,
   TaskFailed,
   TimeLimitExceeded,
 } from './error.js'
@@ -40,7 +42,7 @@ const BUILT_IN: ReadonlyMap<string, new (message: string) => Error> = new Map(
 const OWN: readonly { readonly name: string; readonly prototype: Error }[] = [
   ...[BeatlockError, UsageError, StoreUnavailable, BrokerUnavailable],
   ...[AlreadyQueued, ParkedFull, PublishUnknown, Rejected, ResultTimeout, Revoked, TaskFailed, TimeLimitExceeded],
-  ...[SoftTimeLimitExceeded, LockLost],
+  ...[SoftTimeLimitExceeded, LockLost, StaleToken, CommitUnknown],
 ]
 
 /** Whatever was thrown, as it travels. Never throws; cycles and what is beyond the bounds are left out. */

@@ -3,8 +3,10 @@ import fc from 'fast-check'
 import {
   AlreadyQueued,
   BeatlockError,
+  CommitUnknown,
   LockLost,
   SoftTimeLimitExceeded,
+  StaleToken,
   StoreUnavailable,
   TaskFailed,
 } from '../../src/index.js'
@@ -47,6 +49,13 @@ describe('an error that travels', () => {
     assert.deepEqual([queued.key, queued.holder, queued.remainingMs], ['k', holder, 5])
     const away = carried(new TaskFailed('a', 'TASK_ERROR', new StoreUnavailable('h:1', 'gone')))
     assert.ok(away instanceof TaskFailed && away.cause instanceof StoreUnavailable && away.cause.server === 'h:1')
+    const stale = carried(new StaleToken({ key: 'k', token: 5, highest: 6, cause: new Error('BL002') }))
+    assert.ok(stale instanceof StaleToken && stale instanceof LockLost)
+    assert.deepEqual(
+      [stale.code, stale.token, stale.highest, (stale.cause as Error).message],
+      ['LOCK_LOST', 5, 6, 'BL002'],
+    )
+    assert.ok(carried(new CommitUnknown({ key: 'k', token: 5, cause: null })) instanceof CommitUnknown)
   })
 
   it('is no error of beatlock’s for having the same name, and takes no fields but a code along', () => {
