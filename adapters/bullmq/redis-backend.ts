@@ -35,6 +35,7 @@ export function redisBackend(of: {
     adding: (queue) => (job) => addAlone(queue, job),
     openConsumer() {
       const consuming = open(place, trouble, { maxRetriesPerRequest: null })
+      gatherAll(consuming)
       return {
         options: { ...connectionOf(consuming), prefix },
         factory: undefined,
@@ -92,11 +93,20 @@ async function ready(client: Redis, stoodBefore: boolean): Promise<void> {
   })
 }
 
-/** What is published before the loop turns leaves in one write, the dearest part of a command. */
+/** What one turn of the loop sends leaves in one write, the dearest part of a command. */
 function gather({ stream }: Redis): void {
   if (stream.writableCorked > 0) return
   stream.cork()
-  process.nextTick(() => stream.uncork())
+  setImmediate(() => stream.uncork())
+}
+
+/** The same for a client whose commands BullMQ sends. */
+function gatherAll(client: Redis): void {
+  const send = client.sendCommand.bind(client)
+  client.sendCommand = (command, stream) => {
+    if (client.status === 'ready') gather(client)
+    return send(command, stream)
+  }
 }
 
 async function end(client: Redis): Promise<void> {

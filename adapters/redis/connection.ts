@@ -151,12 +151,15 @@ export class Connection {
     return this.#redis.call('EVALSHA', script.sha, String(keys.length), ...keys, ...args)
   }
 
-  /** What is asked for before the loop turns leaves in one write: each costs more than all else that is done here. */
+  /**
+   * What is asked for in one turn of the loop leaves in one write, also where several sockets were heard in it: each
+   * write costs more than all else that is done here.
+   */
   #gather(): void {
     const { stream } = this.#redis
     if (stream.writableCorked > 0) return
     stream.cork()
-    process.nextTick(() => stream.uncork())
+    setImmediate(() => stream.uncork())
   }
 
   #stands(lost = 0): boolean {
