@@ -1,12 +1,11 @@
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
 import { DelayedError, type Job, WaitingError, Worker } from 'bullmq'
 import { UsageError } from '../../src/lock/error.js'
-import type { ConsumeOptions, Consumer, Verdict } from '../../src/task-base/engine.js'
-import type { Message } from '../../src/task-base/message.js'
+import type { ConsumeOptions, Consumer, Delivery, Verdict } from '../../src/task-base/engine.js'
 import { type Backend, COMMAND_TIMEOUT_MS, type ConsumerBackend } from './backend.js'
 import { asBrokerError, isTakenAway, within } from './failure.js'
+import { Hands } from './hands.js'
 import { type JobData, messageOf } from './job.js'
-import { Places } from './places.js'
 import { throttled } from './trouble.js'
 
 type ParcelJob = Job<JobData, null>
@@ -29,9 +28,6 @@ const NEVER = 1_000_000_000
 const IDLE_LOOK_S = 0.5
 /** Between two tries after the server was away; BullMQ's own 15 s would leave a restarted server idle. */
 const RETRY_MS = 500
-/** How long a message waits, taken, for a place that another queue's has; then another consumer may take it. */
-const PLACE_PATIENCE_MS = 500
-
 /** @throws what the connection failed with, within the time of a command */
 export async function startConsumer(consuming: Consuming): Promise<Consumer> {
   const consumer = new BullConsumer(consuming)
@@ -51,14 +47,13 @@ export async function startConsumer(consuming: Consuming): Promise<Consumer> {
 class BullConsumer implements Consumer {
   readonly #options: ConsumeOptions
   readonly #trouble: (error: Error) => void
-  readonly #places: Places
+  readonly #hands: Hands
   readonly #consuming: Consuming
   readonly #connection: ConsumerBackend
   /** By queue. */
   readonly #workers = new Map<string, ParcelWorker>()
   /** Of queues that were cancelled: they finish what they have. */
   readonly #leaving = new Set<ParcelWorker>()
-  #concurrency: number
   /** Aborted: the connections end, nothing more is told to the engine. */
   readonly #gone = new AbortController()
   #closed: Promise<void> | undefined
@@ -67,10 +62,9 @@ class BullConsumer implements Consumer {
     const { server, backend, options } = consuming
     this.#consuming = consuming
     this.#options = options
-    this.#concurrency = options.concurrency
     const told = throttled((error) => options.trouble(asBrokerError(server, error, backend) as Error))
     this.#trouble = (error) => void (isTakenAway(error) || told(error))
-    this.#places = new Places(options.concurrency)
+    this.#hands = new Hands(options.concurrency, (width) => this.#setWidth(width))
     this.#connection = backend.openConsumer(options.queues.length)
     for (const queue of options.queues) this.#workers.set(queue, this.#listen(queue))
   }
@@ -80,26 +74,25 @@ class BullConsumer implements Consumer {
   }
 
   async pause(): Promise<void> {
-    this.#places.close()
+    this.#hands.close()
     await this.#each((worker) => worker.pause(true))
   }
 
   async resume(): Promise<void> {
     if (this.#closed) return
-    this.#places.open()
+    this.#hands.open()
     // BullMQ's loop that ends on its pause hears nothing from its last look to its end, which is within one turn.
     await turn()
-    if (!this.#places.closed) await this.#each(async (worker) => worker.resume())
+    if (!this.#hands.closed) await this.#each(async (worker) => worker.resume())
   }
 
   async resize(concurrency: number): Promise<void> {
-    this.#concurrency = concurrency
-    this.#places.resize(concurrency)
-    for (const worker of this.#workers.values()) worker.concurrency = concurrency
-    if (this.#closed || this.#places.closed) return
+    this.#hands.resize(concurrency)
+    this.#setWidth(this.#hands.width)
+    if (this.#closed || this.#hands.closed) return
     // A loop that is full looks at its bound again when a job ends, or when it is resumed.
     await this.#each((worker) => worker.pause(true))
-    if (!this.#places.closed) await this.resume()
+    if (!this.#hands.closed) await this.resume()
   }
 
   async addQueue(queue: string): Promise<void> {
@@ -113,7 +106,7 @@ class BullConsumer implements Consumer {
       await this.cancelQueue(queue)
       throw asBrokerError(this.#consuming.server, error, this.#consuming.backend)
     }
-    if (this.#places.closed) await worker.pause(true)
+    if (this.#hands.closed) await worker.pause(true)
   }
 
   async cancelQueue(queue: string): Promise<void> {
@@ -136,7 +129,7 @@ class BullConsumer implements Consumer {
 
   async #close(): Promise<void> {
     const { signal } = this.#gone
-    this.#places.close()
+    this.#hands.close()
     const all = [...this.#workers.values(), ...this.#leaving]
     const workers = Promise.all(all.map((worker) => worker.close(signal.aborted)))
     if (signal.aborted) for (const worker of all) this.#connection.endWait?.(worker)
@@ -155,7 +148,7 @@ class BullConsumer implements Consumer {
     const { backend } = this.#consuming
     const settings = {
       ...this.#connection.options,
-      concurrency: this.#concurrency,
+      concurrency: this.#hands.width,
       lockDuration: redeliverAfterMs,
       stalledInterval: Math.max(250, Math.floor(redeliverAfterMs / 3)),
       maxStalledCount: NEVER,
@@ -189,10 +182,16 @@ class BullConsumer implements Consumer {
     const message = messageOf(job.data)
     if (message instanceof Error) return this.#leave(job, token, message)
     // A worker that waited for work when it was paused takes one more all the same.
-    if (!(await this.#places.take(PLACE_PATIENCE_MS))) return this.#giveBack(job, token)
-    const verdict = await this.#deliver(message)
-    this.#places.give()
+    const free = await this.#hands.take()
+    if (!free) return this.#giveBack(job, token)
+    const verdict = await this.#deliver({ message, free })
+    free()
     return verdict.verdict === 'ack' ? null : this.#putBack(job, token, verdict.delayMs)
+  }
+
+  /** BullMQ counts what waits for a place, or for its end to be written down, as it does what runs. */
+  #setWidth(width: number): void {
+    for (const worker of this.#workers.values()) worker.concurrency = width
   }
 
   /** For a worker that can read it. What no version could is dropped in the end. */
@@ -204,9 +203,9 @@ class BullConsumer implements Consumer {
     return drop ? null : this.#putBack(job, token, UNKNOWN_PUT_BACK_MS)
   }
 
-  async #deliver(message: Message): Promise<Verdict> {
+  async #deliver(delivery: Delivery): Promise<Verdict> {
     try {
-      return await this.#options.deliver({ message })
+      return await this.#options.deliver(delivery)
     } catch (error) {
       this.#trouble(error as Error)
       return REJECTED

@@ -46,6 +46,11 @@ export class Places {
     }
   }
 
+  /** How many wait for a place. */
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
   get closed(): boolean {
     return this.#closed
   }
@@ -58,6 +63,11 @@ export class Places {
   /** Nobody gets a place any more. */
   close(): void {
     this.#closed = true
+    this.dismiss()
+  }
+
+  /** Who waits gets none. */
+  dismiss(): void {
     for (const settle of this.#waiting) settle(false)
   }
 }

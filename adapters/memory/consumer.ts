@@ -21,6 +21,8 @@ export class MemoryConsumer implements Consumer {
   readonly #wake = (): void => this.#soon()
   readonly #queues: Set<string>
   #concurrency: number
+  /** Deliveries under way whose hands are not free. */
+  #busy = 0
   #taking = true
   #closed = false
   #abandoned = false
@@ -90,12 +92,16 @@ export class MemoryConsumer implements Consumer {
   }
 
   #fill(): void {
-    while (this.#taking && this.#underWay.size < this.#concurrency) {
+    while (this.#taking && this.#hasHand()) {
       const delivering = this.#take()
       if (!delivering) break
       this.#underWay.set(delivering, this.#deliver(delivering))
     }
     this.#setTimer()
+  }
+
+  #hasHand(): boolean {
+    return this.#busy < this.#concurrency && this.#underWay.size < 2 * this.#concurrency
   }
 
   #take(): Delivering | undefined {
@@ -110,7 +116,16 @@ export class MemoryConsumer implements Consumer {
   }
 
   async #deliver(delivering: Delivering): Promise<void> {
-    const verdict = await this.#verdictOn(delivering)
+    this.#busy += 1
+    let busy = true
+    const free = (): void => {
+      if (!busy) return
+      busy = false
+      this.#busy -= 1
+      if (this.#taking) this.#soon()
+    }
+    const verdict = await this.#verdictOn(delivering, free)
+    free()
     this.#underWay.delete(delivering)
     if (this.#abandoned) return
     if (verdict.verdict === 'putBack') delivering.queue.putBack(delivering, verdict.delayMs)
@@ -118,11 +133,11 @@ export class MemoryConsumer implements Consumer {
     if (this.#taking) this.#soon()
   }
 
-  async #verdictOn({ message }: Delivering): Promise<Verdict> {
+  async #verdictOn({ message }: Delivering, free: () => void): Promise<Verdict> {
     try {
       // Not before the delivery is noted as under way.
       await Promise.resolve()
-      return await this.#options.deliver({ message })
+      return await this.#options.deliver({ message, free })
     } catch (error) {
       this.#options.trouble(error instanceof Error ? error : new Error(String(error)))
       return { verdict: 'putBack', delayMs: REJECTED_PUT_BACK_MS }
@@ -131,7 +146,7 @@ export class MemoryConsumer implements Consumer {
 
   #setTimer(): void {
     clearTimeout(this.#timer)
-    if (!this.#taking || this.#underWay.size >= this.#concurrency) return
+    if (!this.#taking || !this.#hasHand()) return
     const due = [...this.#queues].flatMap((name) => queueOf(this.#broker, name).nextDueAt() ?? [])
     if (due.length === 0) return
     const waitMs = Math.ceil(Math.min(...due) - performance.now())

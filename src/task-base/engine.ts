@@ -10,11 +10,19 @@ export type Verdict =
 /** The same message in a worker's hands. */
 export interface Delivery {
   readonly message: Message
+  /**
+   * Its hands are free again before its verdict: another delivery may begin, though no more than `concurrency` further
+   * ones wait for their verdict. Without effect once it was called, and after the verdict.
+   */
+  readonly free: () => void
 }
 
 export interface ConsumeOptions {
   readonly queues: readonly string[]
-  /** How many deliveries may be under way at once, over all queues together. See {@link Consumer.resize}. */
+  /**
+   * How many deliveries may be under way at once and not {@link Delivery.free}, over all queues together; as many more may
+   * be taken ahead while deliveries are short. See {@link Consumer.resize}.
+   */
   readonly concurrency: number
   /** After how long without a sign of life the engine delivers a message again, in ms. */
   readonly redeliverAfterMs: number

@@ -59,7 +59,7 @@ export function isDirectMarker(text: string): boolean {
 
 const encoded = new WeakMap<Message, string>()
 
-/** The text that the engine and the lock record carry; made once a message. */
+/** The text that the engine and the lock record carry; made once a message, and of one that was read what was read. */
 export function encodeMessage(message: Message): string {
   const known = encoded.get(message)
   if (known !== undefined) return known
@@ -77,6 +77,7 @@ export function decodeMessage(text: string): Message {
   if (message?.v !== 1) throw unknownVersion(message?.v)
   const lacks = FIELDS.find(([, fits]) => !fits(message))
   if (lacks) throw new UsageError(`half a message arrived: its ${lacks[0]} is missing or of another kind.`)
+  encoded.set(message, text)
   return message
 }
 

@@ -3,6 +3,7 @@ import type { LockKey } from '../lock/key.js'
 import { acknowledge } from '../task-base/burial.js'
 import { lockAtDelivery } from '../task-base/call.js'
 import { errorText } from '../task-base/carried-error.js'
+import { Endings } from '../task-base/endings.js'
 import type { Verdict } from '../task-base/engine.js'
 import { guardExecution } from '../task-base/execution-guard.js'
 import type { Message } from '../task-base/message.js'
@@ -22,10 +23,13 @@ export interface DeliverOptions {
 const UNKNOWN_PUT_BACK_MS = 30_000
 const UNKNOWN_GIVE_UP_MS = 3_600_000
 
-/** What a worker does with a delivered message. */
-export function deliverTo(options: DeliverOptions): (message: Message) => Promise<Verdict> {
+/** What a worker does with a delivered message; `bodyEnded` is told once another body may begin in its place. */
+export type Deliver = (message: Message, bodyEnded?: () => void) => Promise<Verdict>
+
+export function deliverTo(options: DeliverOptions): Deliver {
   const { tasks, ports, defaults } = options
-  return (message) => {
+  const endings = new Endings()
+  return (message, bodyEnded = () => {}) => {
     const task = tasks.get(message.task)
     if (!task) return unknownTask(ports, message)
     const known = completed(task, message)
@@ -33,9 +37,8 @@ export function deliverTo(options: DeliverOptions): (message: Message) => Promis
       return endUnstarted(ports, message, { outcome: 'failed', code: 'BAD_ARGUMENTS', error: errorText(known) })
     }
     const bounds = boundsOf(message, task, defaults)
-    return message.lock.known
-      ? guardExecution(ports, known, bounds)
-      : unlessEnded(ports, message, () => guardExecution(ports, known, bounds))
+    const guarded = () => guardExecution(ports, { message: known, bounds, endings, bodyEnded })
+    return message.lock.known ? guarded() : unlessEnded(ports, message, guarded)
   }
 }
 
@@ -67,6 +70,8 @@ async function unlessEnded(ports: ExecutionPorts, message: Message, run: () => P
 
 /** The message with what its publisher could not know. Why not, where its arguments give no key. */
 function completed(task: TaskDefinition, message: Message): Message | UsageError {
+  // As it came, where nothing is to be added: its text is then known too.
+  if (message.lock.known && message.maxRetries !== null) return message
   const maxRetries = message.maxRetries ?? task.maxRetries
   if (message.lock.known) return { ...message, maxRetries }
   try {

@@ -225,7 +225,7 @@ function consume(parts: Consuming): Promise<Consumer> {
     queues: options.queues,
     concurrency: options.pool === 'solo' ? 1 : options.concurrency,
     redeliverAfterMs: leaseMs,
-    deliver: ({ message }) => underWay.delivery(message, () => deliver(message)),
+    deliver: ({ message, free }) => underWay.delivery(message, () => deliver(message, free)),
     acknowledged(message) {
       const { id: messageId, round } = message
       for (const key of keysOf(app.tasks, message)) keeper.acked({ key, messageId, round })

@@ -1,5 +1,6 @@
 import { lockDelayMs, monotonicNs, msUntil, trustDeadlineNs } from '../../src/lock/trust.js'
 import type { BodyEnd, BodyRequest } from '../../src/task-base/body.js'
+import { Endings } from '../../src/task-base/endings.js'
 import { LockLost, stoppedByLoss } from '../../src/task-base/error.js'
 import { guardExecution } from '../../src/task-base/execution-guard.js'
 import type { KeptLease } from '../../src/task-base/run.js'
@@ -60,12 +61,15 @@ const ports = {
   lockDelayMs: lockDelayMs(leaseMs),
   signal: new AbortController().signal,
 }
+const endings = new Endings()
 const consumer = await servers.engine.consume({
   queues: ['default'],
   concurrency: 1,
   redeliverAfterMs: leaseMs,
-  deliver: ({ message }) =>
-    guardExecution(ports, message, { softTimeLimitMs: null, timeLimitMs: null, maxDeliveries: 3 }),
+  deliver: ({ message, free }) => {
+    const bounds = { softTimeLimitMs: null, timeLimitMs: null, maxDeliveries: 3 }
+    return guardExecution(ports, { message, bounds, endings, bodyEnded: free })
+  },
   acknowledged: () => {},
   trouble: () => {},
 })

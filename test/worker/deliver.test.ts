@@ -8,6 +8,7 @@ import type { ReleaseRequest } from '../../src/lock/message-step.js'
 import { resultValue } from '../../src/task-base/result.js'
 import type { ExecutionPorts } from '../../src/task-base/run.js'
 import { deliverTo, keysOf } from '../../src/worker/deliver.js'
+import { until } from '../support/until.js'
 
 describe('a delivery', () => {
   it('[P13] writes a finished body’s end down through errors of any kind, and does not run it again', async () => {
@@ -43,6 +44,60 @@ describe('a delivery', () => {
     assert.deepEqual(await deliver(message), { verdict: 'ack' })
     assert.deepEqual([failures, kept], [[], []])
     assert.equal((await store.find(message.id, null)).outcome?.outcome, 'ran')
+    await app.close()
+  })
+
+  it('of a key whose last end is still being written down waits for that, while another key goes on', async () => {
+    const app = new App('endings', { broker: 'memory:' })
+    app.task('feeds.refresh', { once: { keys: ['feedId'], mode: 'whileExecuting' } }, (_: { feedId: number }) => {})
+    const store = openLockStore({ server: memoryServer(), app: 'endings' })
+    const releases: (() => void)[] = []
+    const bodies: unknown[] = []
+    const ports: Partial<ExecutionPorts> = {
+      store: Object.assign(Object.create(store), {
+        release: (request: ReleaseRequest) =>
+          new Promise((resolve) => releases.push(() => resolve(store.release(request)))),
+      }),
+      events: createEmitter(),
+      worker: 'w1',
+      now: Date.now,
+      barrier: undefined,
+      leaseMs: 5_000,
+      lockDelayMs: 1_000,
+      hold: () => 0n,
+      drop: () => {},
+      run: async ({ message }) => {
+        bodies.push(JSON.parse(message).args[0].feedId)
+        return { end: 'returned', result: null }
+      },
+      signal: new AbortController().signal,
+    }
+    const defaults = { softTimeLimitMs: null, timeLimitMs: null }
+    const deliver = deliverTo({ tasks: app.tasks, ports: ports as ExecutionPorts, defaults })
+    const freed: unknown[] = []
+    const call = async (feedId: number) => {
+      const message = await app.message(await app.targetOf('feeds.refresh'), [{ feedId }], {})
+      return deliver(message, () => freed.push(feedId))
+    }
+    const first = call(7)
+    await until(() => freed.length === 1)
+    const verdicts = [first, call(7), call(8)]
+    await until(() => releases.length === 2)
+    assert.deepEqual(
+      [bodies, freed],
+      [
+        [7, 8],
+        [7, 8],
+      ],
+    )
+    for (const release of releases.splice(0)) release()
+    await until(() => releases.length === 1)
+    assert.deepEqual(bodies, [7, 8, 7])
+    releases[0]?.()
+    assert.deepEqual(
+      await Promise.all(verdicts),
+      [1, 2, 3].map(() => ({ verdict: 'ack' })),
+    )
     await app.close()
   })
 

@@ -35,6 +35,35 @@ export function consumeContract(test: EngineTest): void {
     assert.equal(seen.ids.length, 12)
   })
 
+  test('a delivery whose hands are free makes room, for as many as there are hands and no more', async (scene) => {
+    for (let n = 0; n < 40; n += 1) await scene.publish(`short${n}`)
+    const door = gate<void>()
+    let busy = 0
+    let most = 0
+    const { consumer, seen } = await scene.watch(
+      async ({ message: { id }, free }) => {
+        busy += 1
+        most = Math.max(most, busy)
+        if (!id.startsWith('short')) await Promise.resolve()
+        busy -= 1
+        free()
+        free()
+        if (!id.startsWith('short')) await door.opened
+        return ACK
+      },
+      { concurrency: 2 },
+    )
+    await eventually('what is short', () => seen.acknowledged.length === 40)
+    for (const id of ['a', 'b', 'c', 'd', 'e', 'f']) await scene.publish(id)
+    await eventually('the first deliveries', () => seen.ids.length >= 42)
+    await sleep(50)
+    assert.ok(seen.ids.length <= 44, `${seen.ids.length - 40} wait for their verdict`)
+    door.open()
+    await eventually('all acknowledgements', () => seen.acknowledged.length === 46)
+    assert.ok(most <= 2, `${most} at once`)
+    await consumer.close('finish')
+  })
+
   test('another bound on deliveries holds at once, also while all that were allowed are under way', async (scene) => {
     const doors: (() => void)[] = []
     const { consumer, seen } = await scene.watch(() => {
