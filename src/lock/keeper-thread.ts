@@ -69,23 +69,24 @@ async function seat(
   }
 }
 
-/** Again and again while there are leases; without any it sleeps until it is told to look. */
+/** Again and again while leases come and go, or are there; else it sleeps until it is told to look. */
 function look(keeper: FedKeeper): void {
   clearTimeout(timer)
   board.awake = true
-  if (lookOnce(keeper) === 0) {
+  if (!lookOnce(keeper)) {
     board.awake = false
-    if (lookOnce(keeper) === 0) return
+    if (!lookOnce(keeper)) return
     board.awake = true
   }
   timer = setTimeout(() => look(keeper), LOOK_MS)
 }
 
-function lookOnce(keeper: FedKeeper): number {
-  const { gone, come, held } = board.look()
+/** Whether another look is soon worth it: each that is asked for wakes this thread at the cost of the main one. */
+function lookOnce(keeper: FedKeeper): boolean {
+  const { gone, come, held, stirred } = board.look()
   for (const runId of gone) keeper.drop(runId)
   for (const { lease, extend } of come) keeper.hold(lease, extend)
-  return held
+  return stirred || held > 0
 }
 
 async function closeAll({ keeper, store }: Parts): Promise<void> {

@@ -23,6 +23,15 @@ export interface BoardedLease {
   extend(deadlineNs: bigint): void
 }
 
+export interface BoardNews {
+  readonly gone: readonly string[]
+  readonly come: readonly BoardedLease[]
+  /** How many leases there are now. */
+  readonly held: number
+  /** Whether any came since the last look or went, also one that did both. */
+  readonly stirred: boolean
+}
+
 /**
  * The leases of a process, in memory that its main thread and its keeper thread share: short ones come and go without
  * either waking the other, and what the main thread wrote is seen also while that is blocked. The main thread puts and
@@ -85,22 +94,23 @@ export class LeaseBoard {
     Atomics.store(this.#words, AWAKE, whether ? 1n : 0n)
   }
 
-  /** What came and went since the last look, and how many leases there are now. */
-  look(): { readonly gone: readonly string[]; readonly come: readonly BoardedLease[]; readonly held: number } {
+  /** What came and went since the last look. */
+  look(): BoardNews {
     const gone: string[] = []
     const come: BoardedLease[] = []
-    let held = 0
+    let [held, stirred] = [0, false]
     for (const [seat, seen] of this.#seen.entries()) {
       const turn = Atomics.load(this.#words, wordOf(seat, TURN))
       if (isHeld(turn)) held += 1
       if (turn === seen.turn) continue
+      stirred = true
       if (seen.runId !== undefined) gone.push(seen.runId)
       const boarded = isHeld(turn) ? this.#read(seat) : undefined
       this.#seen[seat] = { turn, runId: boarded?.lease.runId }
       if (boarded) come.push(boarded)
       Atomics.store(this.#words, wordOf(seat, DONE), turn)
     }
-    return { gone, come, held }
+    return { gone, come, held, stirred }
   }
 
   /** Nobody writes to a seat from when it is taken until the keeper has done with the turn in which it was left. */

@@ -4,7 +4,7 @@ import { type FeedLine, onLines, writeLine } from '../lock/feed-line.js'
 import { monotonicNs, msToNs, msUntil } from '../lock/trust.js'
 import type { DeadManData, DeadManNews } from './dead-man-line.js'
 import { killGroup } from './process-group.js'
-import { RunInHand } from './run-in-hand.js'
+import { type HeldRun, RunInHand } from './run-in-hand.js'
 
 /**
  * Entry of the thread that ends its process when the keeper falls silent: at the end of the feed's connection, or at a
@@ -26,6 +26,7 @@ let seen: string | null = null
 /** The run that the keeper knows of. */
 let told: string | null = null
 let timer: NodeJS.Timeout | undefined
+let taken = 0n
 
 // A net.Socket and nothing else: a file stream on the descriptor hangs the exit, a blocking read stops the timers.
 const socket = connect(path, () => writeLine(socket, { ticket, pid: process.pid, kills }))
@@ -58,11 +59,19 @@ function look(): void {
   const runId = run?.runId ?? null
   tellKeeper(runId === seen ? runId : null)
   seen = runId
-  const waitMs = run ? Math.min(msUntil(run.deadlineNs), told === null ? LASTS_MS : LONGEST_TIMER_MS) : undefined
+  const waitMs = untilNextMs(run)
   inHand.lookAgainAt(waitMs === undefined ? 0n : monotonicNs() + msToNs(waitMs))
   if (waitMs !== undefined) timer = setTimeout(look, waitMs)
   // It was left or taken meanwhile, by a main thread that did not know yet that it must tell.
   if (inHand.look()?.runId !== run?.runId && (told !== null || waitMs === undefined)) look()
+}
+
+/** Undefined: none came since the last look either, so the next one may wake this thread. */
+function untilNextMs(run: HeldRun | null): number | undefined {
+  const before = taken
+  taken = inHand.taken
+  if (run) return Math.min(msUntil(run.deadlineNs), told === null ? LASTS_MS : LONGEST_TIMER_MS)
+  return taken === before ? undefined : LASTS_MS
 }
 
 function tellKeeper(runId: string | null): void {

@@ -1,6 +1,6 @@
 /** Bytes of a run's name, at most. */
 const LONGEST_NAME = 128
-const HEAD = 32
+const HEAD = 40
 /** Until when the run in hand is trusted, monotonic ns; 0: none, nothing to lose. Of two runs it is never the same. */
 const DEADLINE = 0
 /** When the dead-man looks next, monotonic ns; 0: when it is told to. */
@@ -9,6 +9,8 @@ const NEXT_LOOK = 1
 const TOLD = 2
 /** Bytes of the name. */
 const LENGTH = 3
+/** How many runs were taken so far. */
+const TAKEN = 4
 
 export interface HeldRun {
   readonly runId: string
@@ -38,6 +40,7 @@ export class RunInHand {
       throw new RangeError(`a run's name has at most ${LONGEST_NAME} characters, got ${length}.`)
     for (let at = 0; at < length; at += 1) this.#name[at] = runId.charCodeAt(at)
     Atomics.store(this.#words, LENGTH, BigInt(length))
+    Atomics.add(this.#words, TAKEN, 1n)
     Atomics.store(this.#words, DEADLINE, deadlineNs)
     // After the store: a dead-man that goes to sleep writes that down, then looks once more.
     const nextNs = Atomics.load(this.#words, NEXT_LOOK)
@@ -52,6 +55,11 @@ export class RunInHand {
 
   deadlineNs(): bigint {
     return Atomics.load(this.#words, DEADLINE)
+  }
+
+  /** How many runs were taken so far. */
+  get taken(): bigint {
+    return Atomics.load(this.#words, TAKEN)
   }
 
   look(): HeldRun | null {

@@ -30,14 +30,14 @@ describe('LeaseBoard', () => {
     const come = first.come.map(({ lease }) => lease)
     assert.deepEqual(come.sort(byRun), [a, leaseOf('b')])
     main.remove(seat)
-    assert.deepEqual(keeper.look(), { gone: ['a'], come: [], held: 1 })
-    assert.deepEqual(keeper.look(), { gone: [], come: [], held: 1 })
+    assert.deepEqual(keeper.look(), { gone: ['a'], come: [], held: 1, stirred: true })
+    assert.deepEqual(keeper.look(), { gone: [], come: [], held: 1, stirred: false })
   })
 
   it('does not show a lease that came and went between two looks', () => {
     const { main, keeper } = both()
     main.remove(seatOf(main, leaseOf('a')))
-    assert.deepEqual(keeper.look(), { gone: [], come: [], held: 0 })
+    assert.deepEqual(keeper.look(), { gone: [], come: [], held: 0, stirred: true })
   })
 
   it('[P9] gives no seat again before the keeper has done with the lease that left it', () => {
@@ -47,7 +47,7 @@ describe('LeaseBoard', () => {
     keeper.look()
     main.remove(seat)
     assert.equal(main.put(leaseOf('b'), 1n), undefined)
-    assert.deepEqual(keeper.look(), { gone: ['r7'], come: [], held: 255 })
+    assert.deepEqual(keeper.look(), { gone: ['r7'], come: [], held: 255, stirred: true })
     assert.equal(seatOf(main, leaseOf('b')), seat)
     const { gone, come, held } = keeper.look()
     assert.deepEqual([gone, come.map(({ lease }) => lease.runId), held], [[], ['b'], 256])

@@ -27,6 +27,13 @@ describe('RunInHand', () => {
     assert.equal(main.take({ runId: 'd', deadlineNs: 49n }), true)
   })
 
+  it('counts the runs that were taken, those too that came and went between two looks', () => {
+    const { main, deadMan } = both()
+    for (const deadlineNs of [1n, 2n]) main.take({ runId: 'a', deadlineNs })
+    main.leave()
+    assert.deepEqual([deadMan.look(), deadMan.taken], [null, 2n])
+  })
+
   it('tells of the end of a run only where the keeper knows of one', () => {
     const { main, deadMan } = both()
     main.take({ runId: 'a', deadlineNs: 100n })
