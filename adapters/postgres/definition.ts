@@ -15,6 +15,7 @@ import { barrierId, clock, lockKey } from './statements/lock-key.js'
 import { mode } from './statements/mode.js'
 import { notify } from './statements/notice.js'
 import { park } from './statements/park.js'
+import { reclaim, recovery } from './statements/recovery.js'
 import { release } from './statements/release.js'
 import { renew } from './statements/renew.js'
 import { reopen } from './statements/reopen.js'
@@ -37,6 +38,7 @@ import { tablesV7 } from './statements/tables-v7.js'
 import { tablesV8 } from './statements/tables-v8.js'
 import { tablesV9 } from './statements/tables-v9.js'
 import { tablesV10 } from './statements/tables-v10.js'
+import { tablesV11 } from './statements/tables-v11.js'
 import { views } from './statements/views.js'
 
 /** Makes tables or functions in a schema, whose quoted name it is given. */
@@ -58,10 +60,23 @@ export interface Release {
   readonly servesFrom: number
 }
 
-const TABLES = [tables, tablesV2, tablesV3, tablesV4, tablesV5, tablesV6, tablesV7, tablesV8, tablesV9, tablesV10]
+const TABLES = [
+  tables,
+  tablesV2,
+  tablesV3,
+  tablesV4,
+  tablesV5,
+  tablesV6,
+  tablesV7,
+  tablesV8,
+  tablesV9,
+  tablesV10,
+  tablesV11,
+]
 
 const FUNCTIONS = [
   ...[clock, lockKey, barrierId, mode, views, notify, recordOutcome, hold, history, settle, promotions, displace],
+  ...[recovery, reclaim],
   ...[acquire, park, run, start, requeue, release, confirm, renew, prune, sweep, resolve, clear, revoke, reopen, list],
   ...[deadLetter, counter, shared, command, fence],
   ...[entryRow, changeEntry, changedEntries, reserve, decide, together, attend],

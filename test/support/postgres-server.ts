@@ -1,6 +1,6 @@
-import type { ChildProcess } from 'node:child_process'
+import { type ChildProcess, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { rmSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { chown, mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -38,13 +38,17 @@ process.once('exit', () => {
 
 const SIGNALS = { smart: 'SIGTERM', fast: 'SIGINT', immediate: 'SIGQUIT' } as const
 
-/** Settings go over those of the embedded server; fsync is off unless asked for. */
+/**
+ * Settings go over those of the embedded server; fsync is off unless asked for. `standbyOf`: begins as a copy of that server,
+ * which must be stopped, and follows it where `primary_conninfo` leads.
+ */
 export async function startPostgres(
-  options: { readonly settings?: Readonly<Record<string, string>> } = {},
+  options: { readonly settings?: Readonly<Record<string, string>>; readonly standbyOf?: PostgresServer } = {},
 ): Promise<PostgresServer> {
   const folder = await mkdtemp(join(tmpdir(), 'beatlock-test-pg-'))
   const account = await serverAccount(folder)
   if (account) await chown(folder, account.uid, account.gid)
+  if (options.standbyOf) copyCluster(options.standbyOf.socketConnection.host, folder)
   const programs = await findPrograms(account, folder)
   const { data, password } = await ensureCluster(folder, programs, account)
   const port = await freePort()
@@ -94,6 +98,13 @@ export async function startPostgres(
       leftovers.delete(leftover)
     },
   }
+}
+
+/** With its owner and modes, on which Postgres insists. */
+function copyCluster(from: string, to: string): void {
+  const { status, stderr } = spawnSync('cp', ['-a', join(from, 'pg'), to], { encoding: 'utf8' })
+  if (status !== 0) throw new Error(stderr)
+  writeFileSync(join(to, 'pg', 'data', 'standby.signal'), '')
 }
 
 const ended = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null

@@ -18,6 +18,7 @@ declare
   barred boolean;
   c ${s}.lock_call;
 begin
+  perform ${s}.outlive_v1(p_app, p_key, ${s}.recover_until_v1(p_app, 0, n), n);
   -- Not settled first: a parked call that settling promotes would be taken for a holder and ended with it.
   if (r->>'parked')::boolean then discarded := ${s}.discard_parked_v1(p_app, p_key, n, result_ms); end if;
   for c in select * from ${s}.lock_call where app = p_app and key = p_key and stage <> 'parked' order by place loop

@@ -14,7 +14,8 @@ begin
   -- A parked call is ended by its id as well.
   c := ${s}.call_of_v1(p_app, p_key, r);
   if asked is null and c.stage = 'running'
-      or asked is not null and (c.stage is distinct from 'running' or c.token is distinct from asked) then
+      or asked is not null and (c.stage is distinct from 'running' or c.token is distinct from asked)
+        and not (coalesce(c.stage, 'parked') = 'parked' and ${s}.is_lost_v1(p_app, p_key, r, n)) then
     return json_build_object('outcome', 'stale', 'now', n);
   end if;
   if c.cancelled_how is not null then

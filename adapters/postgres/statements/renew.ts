@@ -13,12 +13,18 @@ declare
   -- An object, since a look into an array of a thousand keys, for each of them, costs more than the renewal.
   locked jsonb;
   renewed json;
+  until bigint;
   first_seen boolean;
 begin
   perform ${s}.require_read_committed_v1();
   locked := (select coalesce(jsonb_object_agg(k, true), '{}') from unnest(
     ${s}.lock_keys_v1(p_app, array(select l->>'key' from jsonb_array_elements(p_leases) l), p_wait)) k);
   n := ${s}.clock_v1();
+  until := ${s}.recover_until_v1(p_app, (select max((l->>'leaseMs')::bigint
+    + coalesce((l->'claim'->>'lockDelayMs')::bigint, 0)) from jsonb_array_elements(p_leases) l), n);
+  if until > n then
+    perform ${s}.outlive_v1(p_app, k, until, n) from jsonb_object_keys(locked) k;
+  end if;
 
   with asked as (
     select l.*, h.place, h.token as held, h.cancelled_how, h.expires_at from ${s}.leases_v1(p_leases) l
@@ -45,6 +51,17 @@ begin
     from asked a
     left join prolonged p using (ord);
 
+  -- What nothing is known of after a loss of data, its holder tells.
+  if until > n then
+    renewed := (select json_agg(case
+        when answer->>'reason' = 'ended' and l->'claim' is not null then
+          case when held.token >= (l->>'token')::bigint then answer else ${s}.reclaim_v1(p_app, l, n) end
+        else answer end order by ord)
+      from jsonb_array_elements(p_leases) with ordinality as a (l, ord)
+        join json_array_elements(renewed) with ordinality as b (answer, ord) using (ord)
+        left join lateral (select token from ${s}.lock_call c where c.app = p_app and c.key = l->>'key'
+          and c.message_id = l->>'messageId' and c.stage = 'running' order by c.place limit 1) held on true);
+  end if;
   perform ${s}.acknowledge_v1(p_app, p_acked, n);
   if p_worker is not null then
     insert into ${s}.worker (app, name, row, seen_at) values (p_app, p_worker, p_row, n)

@@ -7,9 +7,11 @@ language plpgsql set lock_timeout = '2s' as $$
 declare
   n bigint := ${s}.lock_key_v1(p_app, p_key);
   absent boolean := r->>'state' in ('absent', 'finished');
-  c ${s}.lock_call := ${s}.own_hold_v1(p_app, p_key, r->'doubt');
+  c ${s}.lock_call;
   o ${s}.lock_outcome;
 begin
+  perform ${s}.outlive_v1(p_app, p_key, ${s}.recover_until_v1(p_app, 0, n), n);
+  c := ${s}.own_hold_v1(p_app, p_key, r->'doubt');
   if c.key is null or c.stage <> r->'doubt'->>'stage' then return json_build_object('outcome', 'kept', 'now', n); end if;
   if c.stage = 'queued' then return ${s}.resolve_queued_v1(c, absent, r, n); end if;
   if c.token is distinct from (r->'doubt'->>'token')::bigint

@@ -7,6 +7,9 @@ declare
   answer json;
   taken text;
 begin
+  r := r || jsonb_build_object('recoverUntil',
+    ${s}.recover_until_v1(p_app, (r->>'leaseMs')::bigint + (r->>'lockDelayMs')::bigint, n));
+  perform ${s}.outlive_v1(p_app, p_key, (r->>'recoverUntil')::bigint, n);
   -- Its own place comes before settling: a queued hold that just ran out is not lost to a delivery that is here now.
   answer := ${s}.own_place_v1(p_app, p_key, r, n);
   if answer is not null then return answer; end if;

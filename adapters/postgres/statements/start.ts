@@ -14,6 +14,7 @@ begin
   if own.deliveries >= (r->>'maxDeliveries')::integer then return ${s}.give_up_v1(own, r, n); end if;
   answer := ${s}.without_seat_v1(own, r, n);
   if answer is not null then return answer; end if;
+  if (r->>'recoverUntil')::bigint > n then return ${s}.recovering_v1(r, n); end if;
 
   update ${s}.lock_key set last_token = greatest(last_token + 1, n * 1000)
     where app = own.app and key = own.key returning last_token into next_token;
@@ -42,13 +43,25 @@ begin
   own.holder_set := ${s}.entry_set_v1(own.mode);
   answer := ${s}.without_seat_v1(own, r, n);
   if answer is not null then return answer; end if;
+  if (r->>'recoverUntil')::bigint > n and own.mode = 'whileExecuting' then return ${s}.recovering_v1(r, n); end if;
   own := ${s}.call_of_v1(p_app, p_key, r);
   if own.key is not null then
     perform ${s}.end_call_v1(own);
     perform ${s}.unsettle_v1(p_app, p_key);
   end if;
-  return ${s}.start_v1(${s}.add_call_v1(p_app, p_key, r, 'publishing', null, n, n), r, n);
+  own := ${s}.add_call_v1(p_app, p_key, r, 'publishing', null, n, n);
+  if (r->>'recoverUntil')::bigint > n then
+    -- The message is the proof that it had a place.
+    perform ${s}.enqueue_v1(own, n);
+    own := ${s}.own_hold_v1(p_app, p_key, r);
+  end if;
+  return ${s}.start_v1(own, r, n);
 end $$;
+
+-- Data may be missing: nothing starts yet.
+create function ${s}.recovering_v1(r jsonb, n bigint) returns json language sql stable as $$
+  select json_build_object('outcome', 'recovering', 'remainingMs', (r->>'recoverUntil')::bigint - n, 'now', n)
+$$;
 
 -- A place among the waiting gives none among the running, and a place gives no particular slot. Null: it may run.
 create function ${s}.without_seat_v1(own ${s}.lock_call, r jsonb, n bigint) returns json language plpgsql as $$

@@ -16,6 +16,7 @@ declare
   promotion json;
   promotions json[] := '{}';
   doubts json[] := '{}';
+  until bigint := ${s}.recover_until_v1(p_app, 0, n);
 begin
   perform ${s}.require_read_committed_v1();
   for k in
@@ -26,6 +27,7 @@ begin
       order by l.key for no key update skip locked
   loop
     n := ${s}.clock_v1();
+    perform ${s}.outlive_v1(p_app, k, until, n);
     perform ${s}.settle_v1(p_app, k, n, p_result_ms);
     update ${s}.lock_key set unsettled = false where app = p_app and key = k and unsettled;
     loop
@@ -36,7 +38,9 @@ begin
     doubts := doubts || ${s}.take_doubts_v1(p_app, k, n);
   end loop;
   perform ${s}.prune_v1(p_app, n);
-  return json_build_object('promotions', promotions, 'doubts', doubts, 'now', n);
+  n := ${s}.clock_v1();
+  if until <= n then return json_build_object('promotions', promotions, 'doubts', doubts, 'now', n); end if;
+  return json_build_object('promotions', promotions, 'doubts', doubts, 'recoveringMs', until - n, 'now', n);
 end $$;
 
 create function ${s}.take_doubts_v1(p_app text, p_key text, n bigint) returns json[] language sql volatile as $$

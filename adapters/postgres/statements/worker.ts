@@ -43,5 +43,6 @@ with calls as (delete from ${s}.lock_call where app = $1),
   shared_requests as (delete from ${s}.shared_request where app = $1),
   workers as (delete from ${s}.worker where app = $1),
   listeners as (delete from ${s}.listener where app = $1),
+  graces as (delete from ${s}.grace where app = $1),
   definitions as (delete from ${s}.guard_definition where app = $1)
 delete from ${s}.lock_key where app = $1`
