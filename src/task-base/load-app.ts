@@ -82,7 +82,13 @@ async function load(file: string, shown: string): Promise<Record<string, unknown
 
 function describe(error: unknown, file: string): string {
   if (!(error instanceof Error)) return String(error)
-  return typeScriptTrouble(error, file) ?? `${error.name}: ${error.message}${readAsCommonJs(error) ? MODULE_CURE : ''}`
+  return typeScriptTrouble(error, file) ?? `${error.name}: ${error.message}${cureOf(error, file)}`
+}
+
+/** Node keeps to itself where it could not read on: in this module, or in one that it imports. */
+function cureOf(error: Error, file: string): string {
+  if (readAsCommonJs(error)) return MODULE_CURE
+  return error instanceof SyntaxError && /\.[cm]?js$/.test(file) ? `; node ${file} shows where.` : ''
 }
 
 const MODULE_CURE = `; Node takes the file for CommonJS: set "type": "module" in its package.json, or name it .mjs.`

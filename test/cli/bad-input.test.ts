@@ -146,6 +146,16 @@ describe('bad input ends a command with exit code 2 and one sentence', () => {
     }
   })
 
+  it('says how to find a mistake of syntax in a module of an app, or in one that it imports', async () => {
+    const place = join(folder, 'syntax')
+    mkdirSync(place)
+    writeFileSync(join(place, 'app.mjs'), "import './tasks.mjs'")
+    writeFileSync(join(place, 'tasks.mjs'), 'export const = 1')
+    const { code, stderr } = await runCommand(['-A', join(place, 'app.mjs'), 'worker'])
+    assert.equal(code, 2)
+    assert.match(stderr, /does not load: SyntaxError: .*; node \S+app\.mjs shows where\.\n$/)
+  })
+
   it("names the file that is meant by a module's name as Python has it", async () => {
     const cwd = join(folder, 'names')
     mkdirSync(join(cwd, 'shop'), { recursive: true })
