@@ -15,6 +15,7 @@ export interface QuorumOptions {
 }
 
 const TRIES = 3
+const AT_ONCE = 200
 /** Two that ask at once may each get too few votes: apart by chance, one of them gets there first. */
 const BETWEEN_TRIES_MS = 8
 
@@ -78,8 +79,15 @@ class QuorumBarrier implements Barrier {
     return 'taken'
   }
 
-  extend(seats: readonly Seat[]): Promise<readonly SeatAnswer[]> {
-    return Promise.all(seats.map((seat) => this.#extend(seat)))
+  /** So many at a time: a command's time runs from when it is sent. Where none is answered the rest is not asked for. */
+  async extend(seats: readonly Seat[]): Promise<readonly SeatAnswer[]> {
+    const answers: SeatAnswer[] = []
+    for (let from = 0; from < seats.length; from += AT_ONCE) {
+      const some = await Promise.all(seats.slice(from, from + AT_ONCE).map((seat) => this.#extend(seat)))
+      answers.push(...some)
+      if (some.every((answer) => answer === 'unanswered')) break
+    }
+    return [...answers, ...seats.slice(answers.length).map(() => 'unanswered' as const)]
   }
 
   /** Its votes that cannot be taken back end by themselves. */

@@ -82,7 +82,7 @@ describe('locks with a quorum as barrier', function () {
   }
 
   it('[P2] a record that was lost lets nobody in while the quorum knows of a run', async () => {
-    const [app, other] = [open(redis.url), open(redis.url)]
+    const [app, other] = [open(redis.url, '5s'), open(redis.url, '5s')]
     const body = gate()
     let inside = 0
     const running = app.locks.run('import', {}, async () => {

@@ -101,6 +101,51 @@ describe('a delivery', () => {
     await app.close()
   })
 
+  for (const held of [true, false]) {
+    it(`[P6] trusts its lease from the first request on, barrier or grant (${held ? 'with' : 'without'} a hold)`, async () => {
+      const app = new App('seated', { broker: 'memory:' })
+      app.task('feeds.refresh', { once: { keys: ['feedId'] } }, (feed: { feedId: number }) => feed.feedId)
+      const store = openLockStore({ server: memoryServer(), app: 'seated' })
+      const at = { grantNs: 0n, seatNs: 0n, trustNs: 0n, seat: -1 }
+      const ports: Partial<ExecutionPorts> = {
+        store: Object.assign(Object.create(store), {
+          advance: (step: never) => {
+            at.grantNs = process.hrtime.bigint()
+            return store.advance(step)
+          },
+        }),
+        events: createEmitter(),
+        worker: 'w1',
+        now: Date.now,
+        barrier: {
+          kind: 'quorum',
+          take: async () => {
+            at.seatNs = process.hrtime.bigint()
+            return 'taken'
+          },
+          drop: async () => undefined,
+        },
+        leaseMs: 5_000,
+        lockDelayMs: 1_000,
+        hold: ({ sentAtNs, seat = -1 }) => {
+          Object.assign(at, { trustNs: sentAtNs, seat })
+          return 1n
+        },
+        drop: () => undefined,
+        run: async () => ({ end: 'returned', result: '7' }),
+        signal: new AbortController().signal,
+      }
+      const defaults = { softTimeLimitMs: null, timeLimitMs: null }
+      const deliver = deliverTo({ tasks: app.tasks, ports: ports as ExecutionPorts, defaults })
+      const message = await app.message(await app.targetOf('feeds.refresh'), [{ feedId: 7 }], {})
+      assert.deepEqual(await deliver({ ...message, lock: { ...message.lock, held } }), { verdict: 'ack' })
+      assert.equal(at.seat, 0, 'the keeper prolongs it')
+      assert.equal(at.seatNs < at.grantNs, held, 'which was asked for first')
+      assert.ok(at.trustNs > 0n && at.trustNs <= at.seatNs && at.trustNs <= at.grantNs)
+      await app.close()
+    })
+  }
+
   it('[P10] whose arguments give no key ends as failed, and tells its caller why', async () => {
     const app = new App('deliver', { broker: 'memory:' })
     app.task('feeds.refresh', { once: { keys: ['feedId'] } }, (feed: { feedId: number }) => feed.feedId)
