@@ -1,15 +1,25 @@
 import type { EntryRecord } from '../../src/beat/entry-record.js'
 import { DECISIONS_KEPT, type Decision } from '../../src/beat/schedule-store.js'
 import { UsageError } from '../../src/lock/error.js'
+import { packageVersion } from '../../src/lock/version.js'
+
+/** Of what a file's lines mean, in its first one. */
+export const VERSION = 1
 
 /** One line of the journal: whose file it is, an entry as it is now with the decisions that are new, or one that is forgotten. */
 export type Line =
-  | { readonly v: 1; readonly app: string }
+  | { readonly v: number; readonly app: string }
   | { readonly entry: Omit<EntryRecord, 'decisions'>; readonly add: readonly Decision[]; readonly anew: boolean }
   | { readonly gone: string }
 
-/** @throws UsageError for the file of another app, or of another kind */
+/** @throws UsageError for the file of another app, of another kind, or of a newer version */
 export function refuseOther([first]: readonly Line[], { path, app }: { path: string; app: string }): void {
+  if (first && 'app' in first && first.v > VERSION) {
+    throw new UsageError(
+      `file:${path} was written by a newer beatlock, in version ${first.v}; this is beatlock ${packageVersion()}, which ` +
+        `knows version ${VERSION}: upgrade beatlock here, or name another file. Nothing was changed.`,
+    )
+  }
   if (!first || ('app' in first && first.app === app)) return
   const owner = 'app' in first ? `app '${first.app}'` : 'something else'
   throw new UsageError(`file:${path} belongs to ${owner}, not to app '${app}': name another file.`)

@@ -4,7 +4,7 @@ import { EntryBook } from '../../src/beat/entry-book.js'
 import type { ScheduleStore } from '../../src/beat/schedule-store.js'
 import { StoreUnavailable } from '../../src/lock/error.js'
 import { Journal } from './journal.js'
-import { type Line, lineFor, refuseOther, replay } from './line.js'
+import { type Line, lineFor, refuseOther, replay, VERSION } from './line.js'
 import { Held, holdFile } from './place.js'
 import { viewOf } from './view.js'
 
@@ -159,7 +159,7 @@ class TimetableFile {
 
   async #restore(lines: readonly Line[]): Promise<void> {
     refuseOther(lines, { path: this.#path, app: this.#app })
-    if (lines.length === 0) await this.#journal?.append({ v: 1, app: this.#app })
+    if (lines.length === 0) await this.#journal?.append({ v: VERSION, app: this.#app })
     const records = replay(lines)
     this.#book.restore(records.values())
     for (const { row, decisions } of records.values()) {
@@ -179,6 +179,6 @@ class TimetableFile {
 
   #lines(): Line[] {
     const records = [...this.#book.records.values()].map((record) => lineFor(record, undefined))
-    return [{ v: 1, app: this.#app }, ...records]
+    return [{ v: VERSION, app: this.#app }, ...records]
   }
 }

@@ -33,6 +33,8 @@ export function isCredentials(error: unknown): error is Error {
 export function asPublic(server: string, error: unknown): unknown {
   if (error instanceof BeatlockError) return error
   if (!isReply(error)) return new StoreUnavailable(server, reasonOf(error), error)
+  const newer = /NEWER (\d+)/.exec(error.message)?.[1]
+  if (newer !== undefined) return tooNew(server, newer, error)
   const word = firstWord(error)
   if (word === 'OOM') return new StoreUnavailable(server, FULL, error)
   if (CREDENTIALS.has(word)) return new StoreUnavailable(server, `the server refuses the credentials (${word})`, error)
@@ -49,6 +51,12 @@ export function asOpening(server: string, error: unknown, { tls: secure }: Pick<
     return silence === undefined ? asPublic(server, error) : new StoreUnavailable(server, silence, error)
   }
   return new UsageError(`${server}: ${tls}.`, { data: { server }, cause: error })
+}
+
+/** Met in a record, by a process that was there before the newer version came. */
+function tooNew(server: string, version: string, cause: Error): UsageError {
+  const advice = 'start this process again with the newer version. Nothing was changed'
+  return new UsageError(`${server}: a newer beatlock wrote this lock, in version ${version}: ${advice}.`, { cause })
 }
 
 function credentialsRefused(server: string, error: Error): UsageError {

@@ -8,11 +8,12 @@ import { MISSING_MS } from '../../src/lock/record.js'
 import type { RevokeAnswer, RevokeRequest } from '../../src/lock/revoke.js'
 import { refArguments, scriptOn, termsArguments } from './argument.js'
 import { redisCommands } from './commands.js'
-import { Connection, type RedisOptions, type Request } from './connection.js'
+import type { Connection, RedisOptions, Request } from './connection.js'
 import { redisCounters } from './counters.js'
 import { redisDeadLetters } from './dead-letters.js'
 import { Epochs, UNATTENDED } from './epoch.js'
 import { forgetApp } from './forget.js'
+import { openFormat } from './format.js'
 import { listLocks } from './listing.js'
 import { Notices } from './notices.js'
 import { confirmMessages, renewLeases, timeOf } from './renewal.js'
@@ -50,11 +51,10 @@ import { appsOf, attendanceOf, directoryShard, leaving, workerRows } from './wor
  * Locks on Redis ≥ 6.2 or Valkey: each transition is one script on the key's shard, over one connection.
  *
  * @throws StoreUnavailable if the server does not answer within 2 s; UsageError for wrong credentials, a server that
- * is too old, or one that evicts locks.
+ * is too old, one that evicts locks, or data that a newer version stored and does not share.
  */
 export async function openLockStore(options: RedisOptions): Promise<LockStore> {
-  const connection = new Connection(options)
-  await connection.open()
+  const connection = await openFormat(options, 'lock')
   return lockStoreOn(connection, options.app, new Notices(options))
 }
 

@@ -16,8 +16,9 @@ import {
   type ReserveAnswer,
   type ScheduleStore,
 } from '../../src/beat/schedule-store.js'
-import { Connection, type RedisOptions } from './connection.js'
+import type { Connection, RedisOptions } from './connection.js'
 import { forgetApp } from './forget.js'
+import { openFormat } from './format.js'
 import { timeOf } from './renewal.js'
 import { fieldsOf, numberOf } from './reply.js'
 import type { Script } from './script.js'
@@ -42,8 +43,7 @@ const AT_ONCE = 500
 
 /** A timetable on Redis ≥ 6.2 or Valkey: each verb is one script on the app's one slot for it. @throws as openLockStore. */
 export async function openScheduleStore(options: RedisOptions): Promise<ScheduleStore> {
-  const connection = new Connection(options)
-  await connection.open()
+  const connection = await openFormat(options, 'beat')
   return scheduleStoreOn(connection, options.app)
 }
 

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { crc32 } from 'node:zlib'
 import { openScheduleStore } from '../../adapters/file/index.js'
 import type { EntryPut, ScheduleStore } from '../../src/beat/schedule-store.js'
 import { scheduleStoreContract } from '../contract/index.js'
@@ -161,6 +162,18 @@ describe('a timetable in a file', function () {
     const store = await openScheduleStore({ app: 'shop', path, whenHeld: 'view' })
     assert.equal((await store.alter('e', { to: 'disabled' }))?.state, 'disabled', 'nobody has it any more')
     await store.close()
+  })
+
+  it('refuses the file of a newer version, with both and what to do, and leaves it as it is', async () => {
+    const path = join(folder, 'newer')
+    const text = JSON.stringify({ v: 2, app: 'shop', more: true })
+    const whole = `${crc32(text).toString(16).padStart(8, '0')} ${text}\n`
+    writeFileSync(path, whole)
+    await assert.rejects(
+      open(path, 'shop'),
+      /newer beatlock, in version 2; this is beatlock .* knows version 1: upgrade/,
+    )
+    assert.equal(readFileSync(path, 'utf8'), whole)
   })
 
   it('refuses the file of another app, and a damaged one, by name; and leaves both as they are', async () => {

@@ -49,6 +49,8 @@ local function unpacked(place, stored)
     hold.worker, hold.barrier, hold.slot, hold.message, hold.cancelledHow, hold.cancelledBy, hold.missedAt, terms.task, terms.label,
     terms.queue, terms.limit, terms.mode, terms.timeoutMs, terms.guarded, terms.notBefore, terms.expiresAt
     = cmsgpack.unpack(stored)
+  -- Written back it would lose what a newer version has put at its end.
+  if hold.v ~= 1 then error('NEWER ' .. hold.v) end
   hold.terms = terms
   return hold
 end
