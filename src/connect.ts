@@ -7,6 +7,7 @@ import { UsageError } from './lock/error.js'
 import type { Examined } from './lock/finding.js'
 import type { LockSource, LockStore } from './lock/lock-store.js'
 import { printable } from './lock/printable.js'
+import type { WaitReplicas } from './lock/wait-replicas.js'
 import type { Engine } from './task-base/engine.js'
 import { type RedisPlace, shownPlace } from './task-base/redis-place.js'
 import type { ServerSource } from './task-base/redis-settings.js'
@@ -41,6 +42,8 @@ export interface ConnectOptions {
   /** Where the timetable is: undefined: on the locks' server; or `file:PATH`. */
   readonly schedule?: string | undefined
   readonly barrier: 'auto' | 'none' | { readonly quorum: readonly string[] }
+  /** Redis only: replicas that must have a lease before it counts. */
+  readonly waitReplicas?: WaitReplicas
   /** Folder of a bare `embedded:`; undefined: `.beatlock` beside the nearest package.json from the working folder up. */
   readonly embeddedDir: string | undefined
   /** May start an embedded server that is not running: worker, beat and publishers may, one-shot commands do not. */
@@ -130,6 +133,7 @@ async function examineAt(url: ServerSource, { app }: ConnectOptions): Promise<Om
 /** Opens the servers of an app. @throws UsageError for a bad URL, ServerUnavailable for a server that does not answer. */
 export async function connect(options: ConnectOptions): Promise<Servers> {
   const { broker, locks } = namedBy(options)
+  if (options.waitReplicas) refuseElsewhere(locks)
   if (schemeOf(broker) === 'memory' || schemeOf(locks) === 'memory') return connectMemory(options, broker, locks)
   const opened: { close(): Promise<void> }[] = []
   const keep = <T extends { close(): Promise<void> }>(part: T): T => {
@@ -145,6 +149,15 @@ export async function connect(options: ConnectOptions): Promise<Servers> {
     await close()
     throw error
   }
+}
+
+function refuseElsewhere(locks: ServerSource): void {
+  const scheme = schemeOf(locks)
+  if (scheme === 'redis') return
+  throw new UsageError(
+    `locks.waitReplicas is for locks on Redis, and these are on ${scheme}: leave it out; on Postgres a synchronous standby ` +
+      '(synchronous_standby_names) does as much.',
+  )
 }
 
 async function connectMemory(options: ConnectOptions, broker: ServerSource, locks: ServerSource): Promise<Servers> {
@@ -192,7 +205,7 @@ async function connectServers(
   const broker = await serverAt(urls.broker, options, keep)
   const locks = urls.locks === urls.broker ? broker : await serverAt(urls.locks, options, keep)
   const engine = keep(await openEngineAt(broker, options))
-  const { module, lockOptions } = lockAdapter(locks, options.app)
+  const { module, lockOptions } = lockAdapter(locks, options)
   const adapter = await import(module.href)
   return {
     broker: broker.shown,
@@ -251,10 +264,15 @@ function shownSource(source: ServerSource, place: RedisPlace): string {
   return 'url' in source ? maskUrl(source.url) : shownPlace(place)
 }
 
-function lockAdapter(place: Place, app: string): { module: URL; lockOptions: Record<string, unknown> } {
+function lockAdapter(
+  place: Place,
+  { app, waitReplicas }: ConnectOptions,
+): { module: URL; lockOptions: Record<string, unknown> } {
   const module = new URL(`../adapters/${place.kind}/index.js`, import.meta.url)
   const server = place.shown
-  if (place.kind === 'redis') return { module, lockOptions: { app, server, url: place.url } }
+  if (place.kind === 'redis') {
+    return { module, lockOptions: { app, server, url: place.url, ...(waitReplicas ? { waitReplicas } : {}) } }
+  }
   const { connection, schema } = place
   return { module, lockOptions: { app, server, connection, ...(schema === undefined ? {} : { schema }) } }
 }

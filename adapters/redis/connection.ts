@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
 import { StoreUnavailable } from '../../src/lock/error.js'
+import type { WaitReplicas } from '../../src/lock/wait-replicas.js'
 import type { RedisPlace } from '../../src/task-base/redis-place.js'
 import type { ServerSource } from '../../src/task-base/redis-settings.js'
 import { redisPlace } from '../../src/task-base/redis-source.js'
@@ -16,6 +17,8 @@ export interface RedisOptions {
   readonly server: string
   /** How long one reply is waited for, in ms. Default 3000: below the publish lease. */
   readonly commandTimeoutMs?: number
+  /** Grants and renewals count once so many replicas have them. Default: at once. */
+  readonly waitReplicas?: WaitReplicas
 }
 
 /** A script's run or a plain command. */
@@ -91,6 +94,21 @@ export class Connection {
     }
     const generation = this.#generation
     return this.#mended(requests, { replies: await this.#send(requests), generation })
+  }
+
+  /** Which connection stands, counted; another number is another connection, maybe to another server. */
+  get generation(): number {
+    return this.#generation
+  }
+
+  /** As `askAll`, but on one connection and not again: for what means something only there. @throws StoreUnavailable */
+  async askOnce(requests: readonly Request[]): Promise<unknown[]> {
+    try {
+      await this.#ready()
+      return (await this.#send(requests)).map(settledValue)
+    } catch (error) {
+      throw asPublic(this.server, error)
+    }
   }
 
   /** No timer and no socket is left once it resolves. */

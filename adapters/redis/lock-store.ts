@@ -3,7 +3,7 @@ import type { GuardDefinition } from '../../src/lock/guard-definition.js'
 import type { LockKey } from '../../src/lock/key.js'
 import type { LockStore } from '../../src/lock/lock-store.js'
 import type { ListQuery, LockRow, LockView, MessageView } from '../../src/lock/lock-view.js'
-import type { AcquireRequest, RequeueStep, RunStep } from '../../src/lock/message-step.js'
+import type { AcquireRequest, RequeueStep, RunAnswer, RunStep } from '../../src/lock/message-step.js'
 import { MISSING_MS } from '../../src/lock/record.js'
 import type { RevokeAnswer, RevokeRequest } from '../../src/lock/revoke.js'
 import { refArguments, scriptOn, termsArguments } from './argument.js'
@@ -17,6 +17,7 @@ import { openFormat } from './format.js'
 import { listLocks } from './listing.js'
 import { Notices } from './notices.js'
 import { confirmMessages, renewLeases, timeOf } from './renewal.js'
+import { untilReplicated } from './replicated.js'
 import {
   acquireAnswer,
   clearAnswer,
@@ -42,7 +43,7 @@ import { RESOLVE } from './scripts/resolve.js'
 import { REVOKE } from './scripts/revoke.js'
 import { RUN } from './scripts/run.js'
 import { FIND, SHOW } from './scripts/view.js'
-import { allShards, shardOf } from './shard.js'
+import { allShards, shardAt, shardOf } from './shard.js'
 import { redisShared } from './shared.js'
 import { sweepShards } from './sweep.js'
 import { appsOf, attendanceOf, directoryShard, leaving, workerRows } from './worker-row.js'
@@ -55,10 +56,10 @@ import { appsOf, attendanceOf, directoryShard, leaving, workerRows } from './wor
  */
 export async function openLockStore(options: RedisOptions): Promise<LockStore> {
   const connection = await openFormat(options, 'lock')
-  return lockStoreOn(connection, options.app, new Notices(options))
+  return lockStoreOn(connection, options, new Notices(options))
 }
 
-function lockStoreOn(connection: Connection, app: string, notices: Notices): LockStore {
+function lockStoreOn(connection: Connection, { app, waitReplicas }: RedisOptions, notices: Notices): LockStore {
   const on = (key: LockKey, script: Script, args: readonly (string | number | null)[]): Promise<unknown> =>
     connection.ask(scriptOn(shardOf('lock', app, key), app, script, args))
   const epochs = new Epochs(connection, app)
@@ -72,6 +73,24 @@ function lockStoreOn(connection: Connection, app: string, notices: Notices): Loc
     const known = epochs.known(shardOf('lock', app, key).number, graceMs)
     return on(key, script, [...args, ...(known instanceof Promise ? await known : known)])
   }
+  const replicated = async (generation: number, shard: number): Promise<void> => {
+    const marker = `${shardAt('lock', app, shard).base}replicated`
+    if (waitReplicas) await untilReplicated({ connection, generation, wait: waitReplicas, marker })
+  }
+  const run = async (step: RunStep): Promise<RunAnswer> => {
+    const { generation } = connection
+    const reply = await attending(step.key, RUN, runArguments(step), step.leaseMs + step.lockDelayMs)
+    const answer = runAnswer(step.key, reply)
+    if (answer.outcome !== 'granted') return answer
+    try {
+      await replicated(generation, shardOf('lock', app, step.key).number)
+      return answer
+    } catch (error) {
+      // No body will run: the start was none. Where that is lost as well, the lease runs out.
+      await on(step.key, REQUEUE, requeueArguments(unstarted(step, answer.token))).catch(() => undefined)
+      throw error
+    }
+  }
   return {
     space: { app },
     now: () => timeOf(connection),
@@ -79,9 +98,14 @@ function lockStoreOn(connection: Connection, app: string, notices: Notices): Loc
     confirm: (messages) => confirmMessages(connection, app, messages),
     advance: (async (step: RunStep | RequeueStep) =>
       step.to === 'running'
-        ? runAnswer(step.key, await attending(step.key, RUN, runArguments(step), step.leaseMs + step.lockDelayMs))
+        ? run(step)
         : requeueAnswer(step.key, await on(step.key, REQUEUE, requeueArguments(step)))) as LockStore['advance'],
-    renew: (batch) => renewLeases(connection, epochs, app, batch),
+    renew: async (batch) => {
+      const { generation } = connection
+      const answer = await renewLeases(connection, epochs, app, batch)
+      if (answer.leases.some(({ outcome }) => outcome === 'renewed')) await replicated(generation, 0)
+      return answer
+    },
     release: async (request) => {
       const { key, token, outcome, code, result, error, publishLeaseMs, resultMs } = request
       const args = [...refArguments(request), token, outcome, code, result, error, publishLeaseMs, resultMs]
@@ -150,6 +174,12 @@ function runArguments(step: RunStep): (string | number | null)[] {
     step.publishLeaseMs,
     step.resultMs,
   ]
+}
+
+function unstarted(step: RunStep, token: number): RequeueStep {
+  const { key, messageId, round, maxDeliveries, publishLeaseMs, resultMs } = step
+  const ref = { key, messageId, round, token }
+  return { ...ref, to: 'queued', reason: 'unstarted', delayMs: 0, maxDeliveries, publishLeaseMs, resultMs }
 }
 
 function requeueArguments(step: RequeueStep): (string | number | null)[] {

@@ -1,9 +1,11 @@
 import { type Duration, parseDuration } from '../lock/duration.js'
 import { UsageError } from '../lock/error.js'
 import { suggest } from '../lock/suggest.js'
+import type { WaitReplicas } from '../lock/wait-replicas.js'
 import { readBarrier } from './barrier-option.js'
 import { type Entry, readEntry } from './entry.js'
 import { readServer, type ServerOption, type ServerSource } from './redis-settings.js'
+import { readWaitReplicas } from './replica-option.js'
 import { type Router, type Routes, readRoutes } from './route.js'
 import { refuseUnknown } from './unknown-option.js'
 import { readWorkerOptions, type WorkerAppOptions, type WorkerAppSettings } from './worker-options.js'
@@ -24,6 +26,12 @@ export interface AppOptions {
     readonly barrier?: 'auto' | 'none' | { readonly quorum: readonly string[] }
     /** How long a running lock lives without a sign of life; renewed each third. At least 5 s, default 15 s. */
     readonly lease?: Duration
+    /**
+     * On Redis: a grant or a renewal counts once `count` replicas have it; what they have not within `timeout` (default 1 s, at
+     * most 1.5 s) does not: nothing is started, no trust prolonged. So a primary that is cut off from its replicas soon runs
+     * nothing. With fewer than all replicas it may still run what a promoted one knows nothing of. Default: not waited for.
+     */
+    readonly waitReplicas?: { readonly count: number; readonly timeout?: Duration }
   }
   /** IANA zone of entries without their own. Default UTC. */
   readonly timezone?: string
@@ -43,6 +51,7 @@ export interface AppSettings {
   readonly locksUrl: ServerSource | undefined
   readonly barrier: 'auto' | 'none' | { readonly quorum: readonly string[] }
   readonly leaseMs: number
+  readonly waitReplicas: WaitReplicas | undefined
   readonly timezone: string
   readonly imports: readonly string[]
   readonly resultMs: number
@@ -61,7 +70,7 @@ export function readAppOptions(app: string, options: AppOptions): AppSettings {
   const where = `app '${app}'`
   refuseUnknown(where, options, NAMES)
   const locks = options.locks ?? {}
-  refuseUnknown(`${where}: locks`, locks, ['url', 'barrier', 'lease'])
+  refuseUnknown(`${where}: locks`, locks, ['url', 'barrier', 'lease', 'waitReplicas'])
   refuseUnknown(`${where}: results`, options.results ?? {}, ['expires'])
   return {
     broker: readServer(`${where}: broker`, options.broker),
@@ -71,6 +80,7 @@ export function readAppOptions(app: string, options: AppOptions): AppSettings {
       locks.lease === undefined
         ? LEASE_MS
         : parseDuration(locks.lease, `${where}: locks.lease`, { minMs: MIN_LEASE_MS }),
+    waitReplicas: readWaitReplicas(`${where}: locks.waitReplicas`, locks.waitReplicas),
     timezone: readZone(where, options.timezone),
     imports: readImports(where, options.imports),
     resultMs:

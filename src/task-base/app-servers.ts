@@ -99,13 +99,14 @@ export class AppServers {
 
   #places(): ConnectOptions {
     const { app, settings, events } = this.#of
-    const { broker, locksUrl, barrier } = settings
+    const { broker, locksUrl, barrier, waitReplicas } = settings
     const { broker: flag, locks, schedule, embeddedDir, mayStart } = this.#overrides
     return {
       app,
       broker: flag ?? broker,
       locks: locks ?? locksUrl,
       barrier,
+      ...(waitReplicas ? { waitReplicas } : {}),
       embeddedDir,
       schedule,
       mayStart: mayStart ?? true,

@@ -44,7 +44,11 @@ interface Line {
  */
 export async function obtain(run: DirectRun): Promise<Granted | Refused> {
   refuseWhenClosing(run)
-  const first = await tryToStart(run)
+  const first = await tryToStart(run).catch((error: unknown) => {
+    // A grant that does not count was given back to a message which nobody will deliver.
+    void withdraw(run).catch(() => undefined)
+    throw error
+  })
   if (first.outcome === 'granted') return first
   // A hold whose time is over is in the way only until somebody settles it.
   if (first.outcome === 'refused' && run.call.waitMs === 0 && first.remainingMs > 0) return first

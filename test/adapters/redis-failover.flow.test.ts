@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
 import { openLockStore } from '../../adapters/redis/index.js'
+import { StoreUnavailable } from '../../src/lock/error.js'
 import { lockKey } from '../../src/lock/key.js'
 import type { LockStore } from '../../src/lock/lock-store.js'
 import type { Claim } from '../../src/lock/renewal.js'
+import type { WaitReplicas } from '../../src/lock/wait-replicas.js'
 import { acquiring, KEY, LEASE_MS, LOCK_DELAY_MS, renewal, runStep, TASK } from '../contract/lock-store/scene.js'
 import { withRedis } from '../support/redis-client.js'
 import { type RedisServer, startRedis } from '../support/redis-server.js'
+import { alike, follow, promote } from '../support/replica.js'
 import { until } from '../support/until.js'
 
 const GRACE_MS = LEASE_MS + LOCK_DELAY_MS
@@ -26,8 +29,8 @@ describe('a Redis that went back to older data', () => {
     servers.push(server)
     return server
   }
-  const open = async ({ url }: RedisServer): Promise<LockStore> => {
-    const store = await openLockStore({ app: 'shop', url, server: 'here' })
+  const open = async ({ url }: RedisServer, waitReplicas?: WaitReplicas): Promise<LockStore> => {
+    const store = await openLockStore({ app: 'shop', url, server: 'here', ...(waitReplicas ? { waitReplicas } : {}) })
     stores.push(store)
     return store
   }
@@ -45,7 +48,7 @@ describe('a Redis that went back to older data', () => {
     await swept(old)
     await old.acquire(acquiring('a'))
     await alike(first, second)
-    await withRedis(second, (redis) => redis.call('REPLICAOF', 'NO', 'ONE'))
+    await promote(second)
     const { token, claim } = await granted(old, 'a', LONG)
 
     // This client remembers nothing: the data themselves tell.
@@ -72,7 +75,7 @@ describe('a Redis that went back to older data', () => {
       [second, first],
       [first, second],
     ] as const) {
-      await withRedis(to, (redis) => redis.call('REPLICAOF', 'NO', 'ONE'))
+      await promote(to)
       const store = await open(to)
       const answer = await store.advance(runStep('b', OTHER))
       assert.notEqual(answer.outcome, 'granted')
@@ -112,7 +115,43 @@ describe('a Redis that went back to older data', () => {
     assert.notEqual(await historyOf(server), history, 'another history all the same')
     assert.equal(await swept(store), undefined)
   })
+
+  it('[P1] [P24] (F5) a grant and a renewal that no replica has in time do not count, and are made up for later', async () => {
+    const { first, second } = await pair()
+    const store = await open(first, { count: 1, timeoutMs: 100 })
+    const { token, claim } = await granted(store, 'a', LONG)
+    const batch = { worker: null, leases: [{ ...renewal('a', token), ...LONG, claim }], acked: [] }
+    assert.equal((await store.renew(batch)).leases[0]?.outcome, 'renewed')
+    process.kill(second.pid, 'SIGSTOP')
+    try {
+      await assert.rejects(store.advance(runStep('b', { ...OTHER, ...LONG })), tooFew(/0 of 1 replicas had it/))
+      await assert.rejects(store.renew(batch), tooFew(/0 of 1 replicas had it/))
+      const [row] = (await store.show(OTHER.key))?.rows ?? []
+      assert.deepEqual([row?.holder, row?.stage], ['b', 'queued'], 'given back to its message')
+    } finally {
+      process.kill(second.pid, 'SIGCONT')
+    }
+    const again = await until(
+      async () => {
+        const answer = await store.advance(runStep('b', { ...OTHER, ...LONG })).catch(() => undefined)
+        return answer?.outcome === 'granted' ? answer : undefined
+      },
+      { what: 'the replica to hear again' },
+    )
+    assert.equal(again.deliveries, 1, 'no start of it was counted')
+    assert.equal((await store.renew(batch)).leases[0]?.outcome, 'renewed')
+    await promote(second)
+    await until(async () =>
+      (await withRedis(first, (redis) => redis.info('replication'))).includes('connected_slaves:0'),
+    )
+    await assert.rejects(store.renew(batch), tooFew(/0 of 1 replicas had it/))
+    await assert.rejects(store.renew(batch), tooFew(/0 of 1 replicas had it/), 'nor on asking again')
+  })
 })
+
+function tooFew(why: RegExp) {
+  return (error: unknown): boolean => error instanceof StoreUnavailable && why.test(error.message)
+}
 
 const OTHER = { key: lockKey(TASK, '[other]') }
 
@@ -131,26 +170,6 @@ async function granted(
 
 async function swept(store: LockStore): Promise<number | undefined> {
   return (await store.sweep({ limit: 10, publishLeaseMs: 1_000, resultMs: 1_000 })).recoveringMs
-}
-
-/** Makes a server the replica of another one, and waits until it is. */
-async function follow(replica: RedisServer, primary: RedisServer): Promise<void> {
-  await withRedis(replica, (redis) => redis.call('REPLICAOF', '127.0.0.1', String(primary.port)))
-  await until(
-    () => withRedis(replica, async (redis) => /master_link_status:up/.test(await redis.info('replication'))),
-    {
-      what: 'the replica to follow',
-    },
-  )
-}
-
-/** Waits until a replica has all that its primary has. */
-async function alike(primary: RedisServer, replica: RedisServer): Promise<void> {
-  await withRedis(primary, async (redis) => {
-    await redis.set('written', 'last')
-    assert.equal(await redis.wait(1, 10_000), 1)
-  })
-  await withRedis(replica, (redis) => redis.get('written'))
 }
 
 async function historyOf(server: RedisServer): Promise<string | undefined> {

@@ -9,6 +9,7 @@ export const app = new App(process.env['FAULT_APP'] ?? 'fault', {
   broker: process.env['FAULT_BROKER'] ?? 'memory:',
   locks: {
     lease: process.env['FAULT_LEASE'] === '15s' ? '15s' : '5s',
+    ...(process.env['FAULT_WAIT'] === undefined ? {} : { waitReplicas: { count: 1 } }),
     ...(process.env['FAULT_QUORUM'] ? { barrier: { quorum: process.env['FAULT_QUORUM'].split(',') } } : {}),
   },
   worker: process.env['FAULT_RECYCLED'] === undefined ? {} : { maxMemoryPerChild: '180mb' },

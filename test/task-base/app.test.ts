@@ -38,6 +38,21 @@ const REFUSED: readonly [string, (app: App) => unknown, RegExp][] = [
   ],
   ['a bad app name', () => new App('a b'), /app's name/],
   ['a bad zone', () => new App('x', { timezone: 'Europe/Berln' }), /timezone .* did you mean .Europe\/Berlin/],
+  [
+    'no replica to wait for',
+    () => new App('x', { locks: { waitReplicas: { count: 0 } } }),
+    /locks\.waitReplicas\.count must be a whole number from 1 to 10, got 0/,
+  ],
+  [
+    'a long wait for replicas',
+    () => new App('x', { locks: { waitReplicas: { count: 1, timeout: '2s' } } }),
+    /locks\.waitReplicas\.timeout must be 1500ms at most, got "2s"/,
+  ],
+  [
+    'a wait for replicas that is none',
+    () => new App('x', { locks: { waitReplicas: 1 as never } }),
+    /locks\.waitReplicas must be an object such as \{ count: 1, timeout: '1s' \}, got 1/,
+  ],
   ['a short lease', () => new App('x', { locks: { lease: '1s' } }), /locks\.lease.*5 ?s/],
   ...(
     [

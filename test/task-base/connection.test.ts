@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { connect } from '../../src/connect.js'
 import { createEmitter } from '../../src/lock/emit.js'
-import { StoreUnavailable } from '../../src/lock/error.js'
+import { StoreUnavailable, UsageError } from '../../src/lock/error.js'
 import { watchClock } from '../../src/task-base/clock-watch.js'
 import { openConnection } from '../../src/task-base/connection.js'
 import type { AppEvents } from '../../src/task-base/event.js'
@@ -22,6 +22,15 @@ describe('openConnection', () => {
     }
     await assert.rejects(openConnection(broken, { resultMs: 1, events: createEmitter() }), StoreUnavailable)
     assert.equal(closed, 1)
+  })
+
+  it('waits for replicas of Redis only', async () => {
+    const options = { app: 'c', broker: 'memory:', locks: undefined, barrier: 'auto', embeddedDir: undefined } as const
+    const waitReplicas = { count: 1, timeoutMs: 100 }
+    await assert.rejects(
+      connect({ ...options, waitReplicas, mayStart: false, trouble: () => {} }),
+      (error) => error instanceof UsageError && /locks\.waitReplicas is for locks on Redis/.test(error.message),
+    )
   })
 
   it('tells how far this host’s clock is off the server’s, once', async () => {
