@@ -1,6 +1,6 @@
 import type { JobType, Queue } from 'bullmq'
 import type { EngineState } from '../../src/lock/doubt.js'
-import type { ConsumeOptions, Consumer, Engine } from '../../src/task-base/engine.js'
+import type { ConsumeOptions, Consumer, Engine, PurgeVisit } from '../../src/task-base/engine.js'
 import { decodeMessage, type Message } from '../../src/task-base/message.js'
 import type { ServerSource } from '../../src/task-base/redis-settings.js'
 import type { AddJob } from './adding.js'
@@ -124,12 +124,12 @@ class BullEngine implements Engine {
     return this.#bounded(() => this.#backend.queues())
   }
 
-  async purge(queue: string, ended: (message: Message) => Promise<boolean>): Promise<void> {
-    for (const state of IDLE) await this.#purge(queue, state, ended)
+  async purge(queue: string, visit: PurgeVisit): Promise<void> {
+    for (const state of IDLE) await this.#purge(queue, state, visit)
   }
 
   /** As many jobs of one state as there are at the start. Others come and go meanwhile: places in the list say nothing. */
-  async #purge(queue: string, state: JobType, ended: (message: Message) => Promise<boolean>): Promise<void> {
+  async #purge(queue: string, state: JobType, { ended, removed }: PurgeVisit): Promise<void> {
     let left = await this.#ask(queue, async (each) => (await each.getJobCounts(state))[state] ?? 0)
     const staying = new Set<string>()
     for (let from = 0; left > 0; ) {
@@ -139,14 +139,17 @@ class BullEngine implements Engine {
       const jobs = page.filter((job) => job && !staying.has(job.id ?? ''))
       if (jobs.length === 0) from += page.length
       left -= jobs.length
-      const gone: string[] = []
+      const over: { readonly id: string; readonly message: Message }[] = []
       await Promise.all(
         jobs.map(async ({ id = '', data }) => {
-          if (await isEnded(data as JobData, ended)) gone.push(id)
+          const message = messageOf(data as JobData)
+          // What is no message of ours, or of a version that others know, is theirs to judge.
+          if (!(message instanceof Error) && (await ended(message))) over.push({ id, message })
           else staying.add(id)
         }),
       )
-      await this.#ask(queue, (each) => Promise.all(gone.map((id) => each.remove(id))))
+      const gone = await this.#ask(queue, (each) => Promise.all(over.map(({ id }) => each.remove(id))))
+      await removed(over.filter((_, at) => gone[at] === 1).map(({ message }) => message))
     }
   }
 
@@ -204,10 +207,4 @@ class BullEngine implements Engine {
     this.#queues.set(name, opened)
     return opened
   }
-}
-
-/** What is no message of ours, or of a version that others know, is theirs to judge. */
-async function isEnded(data: JobData, ended: (message: Message) => Promise<boolean>): Promise<boolean> {
-  const message = messageOf(data)
-  return !(message instanceof Error) && ended(message)
 }

@@ -28,9 +28,12 @@ export function openEngine({ server, app }: { server: MemoryServer; app: string 
     counts: async (queue) => queueOf(broker, queue).counts(),
     delayed: async (queue, limit) => queueOf(broker, queue).delayed(limit).map(decodeMessage),
     queues: async () => [...broker.queues.keys()],
-    purge: async (name, ended) => {
+    purge: async (name, { ended, removed }) => {
       const queue = queueOf(broker, name)
-      for (const { id, text } of queue.idle()) if (await ended(decodeMessage(text))) queue.remove(id)
+      for (const { id, text } of queue.idle()) {
+        const message = decodeMessage(text)
+        if ((await ended(message)) && queue.remove(id)) await removed([message])
+      }
     },
     destroy: async (queues) => {
       for (const queue of queues) broker.queues.delete(queue)

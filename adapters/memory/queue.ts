@@ -102,12 +102,13 @@ export class MemoryQueue {
     return [...this.#entries.values()].filter(({ state }) => state !== 'active')
   }
 
-  /** Unless somebody has it in hand. */
-  remove(id: string): void {
+  /** Unless somebody has it in hand; answers whether it did. */
+  remove(id: string): boolean {
     const entry = this.#entries.get(id)
-    if (!entry || entry.state === 'active') return
+    if (!entry || entry.state === 'active') return false
     this.#entries.delete(id)
     for (const list of [this.#waiting, this.#sleeping]) if (list.includes(entry)) list.splice(list.indexOf(entry), 1)
+    return true
   }
 
   #inHand(taken: Taken): Entry | undefined {

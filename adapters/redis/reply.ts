@@ -153,11 +153,17 @@ export function requeueAnswer(key: LockKey, reply: unknown): RequeueAnswer {
 }
 
 export function releaseAnswer(key: LockKey, reply: unknown): ReleaseAnswer {
-  const [outcome, at, first, second] = fieldsOf(reply)
+  const [outcome, at, first, second, again] = fieldsOf(reply)
   const now = numberOf(at)
   switch (word<ReleaseAnswer['outcome']>(outcome)) {
     case 'released':
-      return { outcome: 'released', record: outcomeOf(first), promotion: promotionIn(key, second), now }
+      return {
+        outcome: 'released',
+        record: outcomeOf(first),
+        promotion: promotionIn(key, second),
+        again: again !== undefined,
+        now,
+      }
     case 'finished':
       return { outcome: 'finished', record: outcomeOf(first), now }
     case 'stale':
@@ -195,12 +201,13 @@ export function clearAnswer(key: LockKey, reply: unknown): ClearAnswer {
 
 /** The script names the key where the asker did not. */
 export function revokeAnswer(reply: unknown): RevokeAnswer {
-  const [outcome, at, first, promotion, key] = fieldsOf(reply)
+  const [outcome, at, first, offered, key, again] = fieldsOf(reply)
   const now = numberOf(at)
   switch (word<RevokeAnswer['outcome']>(outcome)) {
     case 'revoked': {
       const found = String(key) as LockKey
-      return { outcome: 'revoked', key: found, record: outcomeOf(first), promotion: promotionIn(found, promotion), now }
+      const promotion = promotionIn(found, offered)
+      return { outcome: 'revoked', key: found, record: outcomeOf(first), promotion, again: again !== undefined, now }
     }
     case 'cancelled':
       return { outcome: 'cancelled', holder: holderOf(first), now }

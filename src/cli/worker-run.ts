@@ -66,7 +66,7 @@ async function start({ app, module, flags, choice, log, runs }: Start): Promise<
   const quiet = app.on('trouble', ({ where, error }) => outage.trouble(where, error))
   const beat = withBeat ? new BeatChild({ flags, feed: worker.feed, log }) : undefined
   let stopping = false
-  onHangUp(() => stopping || reload(worker, { beat, log }))
+  onHangUp(() => (stopping ? log.info('worker is stopping: it replaces no children') : reload(worker, { beat, log })))
   return {
     waitsFor: () => runs.text(),
     stop(how) {
@@ -86,7 +86,7 @@ async function reload(worker: RunningWorker, { beat, log }: { beat: BeatChild | 
   log.info('worker replaces its children: they load the code anew')
   const startedAt = performance.now()
   try {
-    await worker.reload()
+    if ((await worker.reload()) === 'closed') return log.info('worker is stopping: not all its children were replaced')
     beat?.renew()
     log.info(`worker has replaced its children in ${formatDuration(performance.now() - startedAt)}`)
   } catch (error) {

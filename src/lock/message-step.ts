@@ -122,7 +122,13 @@ export interface ReleaseRequest extends MessageRef {
 
 export type ReleaseAnswer = Answer &
   (
-    | { readonly outcome: 'released'; readonly record: OutcomeRecord; readonly promotion: Promotion | null }
+    | {
+        readonly outcome: 'released'
+        readonly record: OutcomeRecord
+        readonly promotion: Promotion | null
+        /** An earlier asking had ended it. */
+        readonly again: boolean
+      }
     /** Already ended under another token, or by another hand: nothing changed. */
     | { readonly outcome: 'finished'; readonly record: OutcomeRecord }
     /** The token is not, or no longer, the one that holds: nothing changed. */

@@ -24,6 +24,8 @@ export type RevokeAnswer = Answer &
         readonly key: LockKey
         readonly record: OutcomeRecord
         readonly promotion: Promotion | null
+        /** An earlier asking had taken it back. */
+        readonly again: boolean
       }
     /** It runs and was told to stop; its outcome is written when it has. */
     | { readonly outcome: 'cancelled'; readonly holder: Holder }

@@ -55,6 +55,12 @@ export interface Consumer {
   close(how: 'finish' | 'now'): Promise<void>
 }
 
+export interface PurgeVisit {
+  readonly ended: (message: Message) => Promise<boolean>
+  /** Told of those that were removed, some at a time. */
+  readonly removed: (messages: readonly Message[]) => Promise<void>
+}
+
 /** Carries messages between processes. Decides nothing: no result, attempt or event of it is the truth about a task. */
 export interface Engine {
   /**
@@ -81,7 +87,7 @@ export interface Engine {
    * Shows each message that waits or is delayed by now to `ended`, some at a time, and removes those it answers true for.
    * One that somebody has in hand by then stays. What nobody can read is passed over.
    */
-  purge(queue: string, ended: (message: Message) => Promise<boolean>): Promise<void>
+  purge(queue: string, visit: PurgeVisit): Promise<void>
   /** Removes these queues with all they hold. For tests and the demo's end. */
   destroy(queues: readonly string[]): Promise<void>
   close(): Promise<void>

@@ -1,5 +1,4 @@
 import type { MessageRef } from '../lock/hold.js'
-import type { LockKey } from '../lock/key.js'
 import type { Connection } from './connection.js'
 import type { Message } from './message.js'
 import { PUBLISH_LEASE_MS } from './publish-guard.js'
@@ -25,47 +24,49 @@ export interface Purged {
 export async function purgeQueue(connection: Connection, queue: string, tally: Purged): Promise<void> {
   const { engine } = connection.servers
   const promoted = new Set<string>()
-  const gone: MessageRef[] = []
-  await engine.purge(queue, async (message) => {
-    if (promoted.has(message.id)) return false
-    const key = await endPurged(connection, message, { tally, promoted })
-    if (key !== null) gone.push({ key, messageId: message.id, round: message.round })
-    return key !== null
+  await engine.purge(queue, {
+    async ended(message) {
+      return !promoted.has(message.id) && (await endPurged(connection, message, { tally, promoted }))
+    },
+    async removed(messages) {
+      // No redelivery can come: the outcomes need not outlive one.
+      const acked = await Promise.all(messages.map((message) => refOf(connection, message)))
+      if (acked.length > 0) await connection.store.renew({ worker: null, leases: [], acked })
+    },
   })
-  // No redelivery can come: the outcomes need not outlive one.
-  await connection.store.renew({ worker: null, leases: [], acked: gone })
 }
 
-/** Answers under which key it has ended, or null where it runs. */
+/** Answers whether it has ended: it may run. */
 async function endPurged(
   connection: Connection,
   message: Message,
   { tally, promoted }: { tally: Purged; promoted: Set<string> },
-): Promise<LockKey | null> {
+): Promise<boolean> {
   const { store, sweep } = connection
-  const { id: messageId, round, resultMs } = message
-  const key = await keyOf(connection, message)
+  const { resultMs } = message
+  const ref = await refOf(connection, message)
+  const { key, messageId } = ref
   const end = { outcome: 'purged', code: 'PURGED', token: null, result: null, error: null } as const
-  const answer = await store.release({ key, messageId, round, ...end, publishLeaseMs: PUBLISH_LEASE_MS, resultMs })
+  const answer = await store.release({ ...ref, ...end, publishLeaseMs: PUBLISH_LEASE_MS, resultMs })
   if (answer.outcome === 'stale') {
     tally.running += 1
-    return null
+    return false
   }
-  if (answer.outcome === 'finished') return key
-  // Another purge may have ended it: asked for again the answer is the same, of an earlier instant.
-  const isOurs = answer.record.at === answer.now
-  if (isOurs) {
+  if (answer.outcome === 'finished') return true
+  // Another purge may have ended it: the answer is the same then.
+  if (!answer.again) {
     tally.purged += 1
     sweep.events.emit('call:ended', { id: messageId, key, outcome: 'purged' })
   }
-  if (answer.promotion === null) return key
+  if (answer.promotion === null) return true
   promoted.add(answer.promotion.messageId)
   await publishPromotion(sweep, answer.promotion)
-  if (isOurs) tally.promoted += 1
-  return key
+  if (!answer.again) tally.promoted += 1
+  return true
 }
 
 /** A message whose publisher did not know its task may have had a lock under a key that its worker computed. */
-async function keyOf({ store }: Connection, { id, lock }: Message): Promise<LockKey> {
-  return lock.known ? lock.key : ((await store.find(id, null)).key ?? lock.key)
+async function refOf({ store }: Connection, { id: messageId, round, lock }: Message): Promise<MessageRef> {
+  const key = lock.known ? lock.key : ((await store.find(messageId, null)).key ?? lock.key)
+  return { key, messageId, round }
 }

@@ -50,10 +50,7 @@ export async function revokeCall(
   }
   switch (answer.outcome) {
     case 'revoked':
-      // Asked for again the answer is the same, of an earlier instant.
-      if (answer.record.at === answer.now) {
-        sweep.events.emit('call:ended', { id, key: answer.key, outcome: 'revoked' })
-      }
+      if (!answer.again) sweep.events.emit('call:ended', { id, key: answer.key, outcome: 'revoked' })
       if (answer.promotion) await publishPromotion(sweep, answer.promotion)
       return { outcome: 'revoked' }
     case 'finished':

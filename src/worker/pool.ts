@@ -22,9 +22,10 @@ export interface Pool {
   resize(size: number): Promise<void>
   /**
    * Replaces the children one after another by such that load the code anew; what runs is finished in the old ones.
+   * `closed`: the pool was closed meanwhile, and not all were replaced.
    * @throws BeatlockError CHILD_START if a new one does not start: those not replaced yet go on; UsageError in a solo pool.
    */
-  reload(): Promise<void>
+  reload(): Promise<'reloaded' | 'closed'>
   /** Runs a body, at once or in the next free place. Never rejects: whatever happens is an end. */
   run(body: BodyRequest): Promise<BodyEnd>
   /** Aborts the body's signal; the body goes on until it ends, is killed, or its lease's deadline passes. */

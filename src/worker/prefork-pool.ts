@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { makeProcessFolder, type ProcessFolder } from '../lock/process-folder.js'
-import type { BodyEnd, BodyRequest, UnstartedReason } from '../task-base/body.js'
+import type { BodyEnd, BodyRequest } from '../task-base/body.js'
 import { decodeMessage } from '../task-base/message.js'
 import { Child, type ChildOptions } from './child.js'
 import { Place } from './place.js'
 import type { AbortReason, Pool, PoolChild } from './pool.js'
 import { NEVER_RECYCLED, type Recycling } from './recycle.js'
+import { unstarted, type Waiting, WaitingLine } from './waiting-line.js'
 
 export interface PreforkOptions extends Omit<ChildOptions, 'spill' | 'weighed'> {
   /** How many children. */
@@ -16,12 +17,6 @@ export interface PreforkOptions extends Omit<ChildOptions, 'spill' | 'weighed'> 
   readonly startWaitMs?: number
   /** Told of trouble that mends itself: a child that did not start, with its own message, once as long as it repeats. */
   readonly onTrouble: (error: Error) => void
-}
-
-interface Waiting {
-  readonly body: BodyRequest
-  readonly end: (how: BodyEnd) => void
-  readonly late: NodeJS.Timeout
 }
 
 /** A child that dies is replaced within a fraction of this, unless its start hangs or fails. */
@@ -36,7 +31,7 @@ export class PreforkPool implements Pool {
   readonly #places = new Set<Place>()
   /** In the order in which they became free. */
   readonly #free = new Set<Place>()
-  readonly #waiting: Waiting[] = []
+  readonly #waiting = new WaitingLine()
   /** Children, dead ones too, whose output is not all passed on. */
   readonly #printing = new Set<Child>()
   #size: number
@@ -45,9 +40,9 @@ export class PreforkPool implements Pool {
   #serving = true
   #tellServing: (serving: boolean) => void = () => {}
   #reported: string | undefined
-  #reloading: Promise<void> = Promise.resolve()
+  #reloading: Promise<unknown> = Promise.resolve()
   /** Asked for and not begun. */
-  #nextReload: Promise<void> | undefined
+  #nextReload: Promise<'reloaded' | 'closed'> | undefined
 
   constructor(options: PreforkOptions) {
     this.#options = options
@@ -88,7 +83,7 @@ export class PreforkPool implements Pool {
   }
 
   /** One that waits for its turn serves all who ask meanwhile: it loads what is there when it begins. */
-  reload(): Promise<void> {
+  reload(): Promise<'reloaded' | 'closed'> {
     this.#nextReload ??= this.#reloading.then(() => this.#renewAll())
     this.#reloading = this.#nextReload.catch(() => undefined)
     return this.#nextReload
@@ -108,12 +103,12 @@ export class PreforkPool implements Pool {
 
   abort(runId: string, why: AbortReason): void {
     this.#childOf(runId)?.abort(why)
-    if (why !== 'soft') this.#dropWaiting(runId, why)
+    if (why !== 'soft') this.#waiting.drop(runId, why)
   }
 
   kill(runId: string, why: 'lost' | 'cancelled' | 'shutdown'): void {
     this.#childOf(runId)?.kill(why)
-    this.#dropWaiting(runId, why)
+    this.#waiting.drop(runId, why)
   }
 
   children(): readonly PoolChild[] {
@@ -125,7 +120,7 @@ export class PreforkPool implements Pool {
 
   async close(how: 'finish' | 'now'): Promise<void> {
     this.#closing = true
-    for (const { body } of [...this.#waiting]) this.#dropWaiting(body.runId, 'shutdown')
+    this.#waiting.dropAll('shutdown')
     await Promise.all([...this.#places].map((place) => place.close(how)))
     await Promise.race([
       Promise.all([...this.#printing].map((child) => child.silent)),
@@ -134,9 +129,10 @@ export class PreforkPool implements Pool {
     this.#spill.remove()
   }
 
-  async #renewAll(): Promise<void> {
+  async #renewAll(): Promise<'reloaded' | 'closed'> {
     this.#nextReload = undefined
     for (const place of [...this.#places]) await place.renew()
+    return this.#closing ? 'closed' : 'reloaded'
   }
 
   #open(count: number): readonly Place[] {
@@ -187,7 +183,7 @@ export class PreforkPool implements Pool {
     if (!this.#serving || this.#closing) return
     this.#serving = false
     this.#tellServing(false)
-    for (const { body } of [...this.#waiting]) this.#dropWaiting(body.runId, 'no child')
+    this.#waiting.dropAll('no child')
   }
 
   #serve(): void {
@@ -197,14 +193,12 @@ export class PreforkPool implements Pool {
   }
 
   #wait(body: BodyRequest): Promise<BodyEnd> {
-    return new Promise((end) => {
-      const late = setTimeout(() => this.#giveUp(body.runId), this.#options.startWaitMs ?? START_WAIT_MS)
-      this.#waiting.push({ body, end, late })
-    })
+    const patienceMs = this.#options.startWaitMs ?? START_WAIT_MS
+    return this.#waiting.add(body, { patienceMs, late: () => this.#giveUp(body.runId) })
   }
 
   #giveUp(runId: string): void {
-    this.#dropWaiting(runId, 'no child')
+    this.#waiting.drop(runId, 'no child')
     if (!this.#canServe()) this.#stopServing()
   }
 
@@ -220,8 +214,7 @@ export class PreforkPool implements Pool {
     while (this.#waiting.length > 0) {
       const place = this.#takeFree()
       if (!place) return
-      const next = this.#waiting.shift() as Waiting
-      clearTimeout(next.late)
+      const next = this.#waiting.next() as Waiting
       void this.#runIn(place, next.body).then(next.end)
     }
   }
@@ -247,14 +240,6 @@ export class PreforkPool implements Pool {
   #childOf(runId: string): Child | undefined {
     return this.#children().find((child) => child.body?.runId === runId)
   }
-
-  #dropWaiting(runId: string, why: UnstartedReason): void {
-    const index = this.#waiting.findIndex(({ body }) => body.runId === runId)
-    if (index < 0) return
-    const [dropped] = this.#waiting.splice(index, 1)
-    clearTimeout(dropped?.late)
-    dropped?.end(unstarted(why))
-  }
 }
 
 /** Once each has told how its first child fared. */
@@ -268,8 +253,4 @@ function leave(places: readonly Place[], count: number): void {
   const rank = (place: Place) => (place.serving ? (place.free ? 1 : 2) : 0)
   const leaving = [...places].sort((a, b) => rank(a) - rank(b)).slice(0, count)
   for (const place of leaving) void place.close('finish')
-}
-
-function unstarted(why: UnstartedReason): BodyEnd {
-  return { end: 'unstarted', why }
 }

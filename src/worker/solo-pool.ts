@@ -57,7 +57,7 @@ export class SoloPool implements Pool {
     if (size !== 1) throw new UsageError('a solo pool runs one at a time: it cannot grow or shrink; use -P prefork.')
   }
 
-  async reload(): Promise<void> {
+  async reload(): Promise<never> {
     throw new UsageError('a solo pool has no children to replace: start the worker again for new code.')
   }
 

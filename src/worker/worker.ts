@@ -71,7 +71,7 @@ export interface RunningWorker {
    * Replaces the children by such that load the app's module anew; see {@link Pool.reload}. What this process itself knows
    * of the tasks (keys, limits, which there are) stays as it was.
    */
-  reload(): Promise<void>
+  reload(): Promise<'reloaded' | 'closed'>
   /** Bodies that run now. */
   running(): number
   /** Rejects when it cannot go on, and stops by itself: without its keeper it could only start bodies to lose them. */

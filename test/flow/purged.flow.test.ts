@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type App, QueueOnce, Revoked, Task } from '../../src/index.js'
 import { App as FreshApp } from '../../src/task-base/app.js'
-import type { Engine } from '../../src/task-base/engine.js'
+import type { Engine, PurgeVisit } from '../../src/task-base/engine.js'
 import type { Message } from '../../src/task-base/message.js'
 import { termsOf } from '../../src/task-base/publish-guard.js'
 import { purgeQueue } from '../../src/task-base/purge.js'
@@ -135,17 +135,16 @@ for (const [name, startServer] of Object.entries(PLACES)) {
       const holder = await report.applyAsync([{ n: 31 }], { queue })
       const parked = await report.applyAsync([{ n: 31 }], { queue, once: { overlap: 'defer' } })
       const connection = await app.connection()
-      const { servers, store } = connection
+      const { servers } = connection
       const [slow, fast] = [tally(), tally()]
       const told: string[] = []
       const stop = app.on('call:ended', ({ id }) => told.push(id))
-      // The other purge comes between this one's look and its step.
-      const purge = async (of: string, ended: (message: Message) => Promise<boolean>) => {
+      // The other purge comes between this one's look and its step, maybe in the very same millisecond.
+      const purge = async (of: string, { ended }: PurgeVisit) => {
         const seen: Message[] = []
-        await servers.engine.purge(of, async (message) => seen.push(message) < 0)
+        const look = { ended: async (message: Message) => seen.push(message) < 0, removed: async () => {} }
+        await servers.engine.purge(of, look)
         await purgeQueue(connection, of, fast)
-        const at = await store.now()
-        await until(async () => (await store.now()) > at, { what: 'a later instant' })
         for (const message of seen) await ended(message)
       }
       const engine: Engine = Object.assign(Object.create(servers.engine), { purge })

@@ -81,7 +81,13 @@ function keepNoOutcome(store: LockStore): void {
   store.release = async (request): Promise<ReleaseAnswer> => {
     const { key, publishLeaseMs, resultMs } = request
     const freed = await store.clear({ key, parked: false, running: 'drop', by: 'variant', publishLeaseMs, resultMs })
-    return { outcome: 'released', record: recordOf(request, freed.now), promotion: freed.promotion, now: freed.now }
+    return {
+      outcome: 'released',
+      record: recordOf(request, freed.now),
+      promotion: freed.promotion,
+      again: false,
+      now: freed.now,
+    }
   }
 }
 

@@ -77,6 +77,8 @@ class Storm {
   readonly #random: Random
   readonly #workers: WorkerMember[] = []
   #hired = 0
+  /** Children. */
+  readonly #killed = new Set<number>()
 
   constructor(fleet: Fleet, options: WorkStormOptions) {
     this.#fleet = fleet
@@ -108,12 +110,17 @@ class Storm {
 
   /** The same workers serve on, with all their children: nobody has to look after them. */
   async everyoneIsBack(): Promise<string[]> {
-    const there = (): boolean => this.#workers.every((worker) => worker.children().length === CHILDREN)
+    let missing: string[] = []
+    const there = (): boolean => {
+      missing = this.#workers.flatMap((worker) => {
+        // One that was just killed may still be seen, and is not what is waited for.
+        const count = worker.exited() ? 0 : worker.children().filter((pid) => !this.#killed.has(pid)).length
+        return count === CHILDREN ? [] : [`worker ${worker.name} has ${count} of its ${CHILDREN} children`]
+      })
+      return missing.length === 0
+    }
     await until(there, { what: 'all children to be back' }).catch(() => undefined)
-    return this.#workers.flatMap((worker) => {
-      const count = worker.exited() ? 0 : worker.children().length
-      return count === CHILDREN ? [] : [`worker ${worker.name} has ${count} of its ${CHILDREN} children`]
-    })
+    return missing
   }
 
   /**
@@ -124,7 +131,9 @@ class Storm {
     const began = new Set(startsOf(this.#fleet).map(({ pid }) => pid))
     const pids = this.#workers.flatMap((worker) => worker.children()).filter((pid) => began.has(pid))
     if (pids.length < 2) return 0
-    this.#fleet.kill(this.#random.of(pids))
+    const pid = this.#random.of(pids)
+    this.#killed.add(pid)
+    this.#fleet.kill(pid)
     return 1
   }
 

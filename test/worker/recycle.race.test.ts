@@ -113,4 +113,15 @@ describe('PreforkPool replaces children that are well', () => {
     assert.equal(starts(), 6)
     await until(() => pool.children().length === 2)
   })
+
+  it('says that a reload was not finished where the pool is closed meanwhile', async () => {
+    const file = join(pools.folder, 'closed')
+    const pool = await pools.started({ size: 2, spec: { startsFile: file } })
+    const reloading = pool.reload()
+    await until(() => readFileSync(file, 'utf8').trim().split('\n').length > 2, { what: 'the reload to begin' })
+    await pool.close('finish')
+    assert.equal(await reloading, 'closed')
+    const other = await pools.started({ size: 2 })
+    assert.equal(await other.reload(), 'reloaded')
+  })
 })

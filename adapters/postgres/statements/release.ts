@@ -34,7 +34,8 @@ begin
     perform ${s}.settle_v1(p_app, p_key, n, (r->>'resultMs')::bigint);
     promotion := ${s}.take_promotion_v1(p_app, p_key, n, (r->>'publishLeaseMs')::bigint);
   end if;
-  return json_build_object('outcome', 'released', 'record', ${s}.outcome_v1(o), 'promotion', promotion, 'now', n);
+  return json_build_object('outcome', 'released', 'record', ${s}.outcome_v1(o), 'promotion', promotion, 'again', false,
+    'now', n);
 end $$;
 
 -- The reply of the first time was lost: the same run hears the same answer, and the promotion is offered again.
@@ -44,5 +45,5 @@ begin
     return json_build_object('outcome', 'finished', 'record', ${s}.outcome_v1(o), 'now', n);
   end if;
   return json_build_object('outcome', 'released', 'record', ${s}.outcome_v1(o),
-    'promotion', ${s}.offered_promotion_v1(o.app, o.key), 'now', n);
+    'promotion', ${s}.offered_promotion_v1(o.app, o.key), 'again', true, 'now', n);
 end $$;`

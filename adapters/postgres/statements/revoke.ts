@@ -29,7 +29,7 @@ begin
     'revoked', null, null, 'REVOKED', null, null, n, (r->>'resultMs')::bigint);
   perform ${s}.settle_v1(p_app, found_key, n, (r->>'resultMs')::bigint);
   return json_build_object('outcome', 'revoked', 'key', o.key, 'record', ${s}.outcome_v1(o),
-    'promotion', ${s}.take_promotion_v1(p_app, found_key, n, (r->>'publishLeaseMs')::bigint), 'now', n);
+    'promotion', ${s}.take_promotion_v1(p_app, found_key, n, (r->>'publishLeaseMs')::bigint), 'again', false, 'now', n);
 end $$;
 
 -- Under which key a message is known, the private one of a call without a lock included; else null.
@@ -57,5 +57,5 @@ begin
     return json_build_object('outcome', 'finished', 'record', ${s}.outcome_v1(o), 'now', n);
   end if;
   return json_build_object('outcome', 'revoked', 'key', o.key, 'record', ${s}.outcome_v1(o),
-    'promotion', ${s}.offered_promotion_v1(o.app, o.key), 'now', n);
+    'promotion', ${s}.offered_promotion_v1(o.app, o.key), 'again', true, 'now', n);
 end $$;`

@@ -44,7 +44,7 @@ end
 -- The reply of the first time was lost: the same run hears the same answer, and the promotion is offered again.
 local function repeated(record, ended)
   if ended.token ~= ref.token then return { 'finished', now, outcome_reply(ended) } end
-  return { 'released', now, outcome_reply(ended), offered_promotion(record) }
+  return { 'released', now, outcome_reply(ended), offered_promotion(record), 1 }
 end
 
 -- A run of mode untilExpired that came to its own end leaves the key cooling.

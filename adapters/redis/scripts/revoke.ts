@@ -19,7 +19,7 @@ end
 
 local function repeated(record, ended)
   if ended.outcome ~= 'revoked' then return { 'finished', now, outcome_reply(ended) } end
-  return { 'revoked', now, outcome_reply(ended), offered_promotion(record), record.key }
+  return { 'revoked', now, outcome_reply(ended), offered_promotion(record), record.key, 1 }
 end
 
 local function revoke(record)

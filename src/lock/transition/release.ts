@@ -35,7 +35,8 @@ function writeDown(
   if (hold) letGo(record, hold, now)
   else withdraw(record, request)
   settle(record, now, request.resultMs)
-  return { outcome: 'released', record: written, promotion: takePromotion(record, now, request.publishLeaseMs), now }
+  const promotion = takePromotion(record, now, request.publishLeaseMs)
+  return { outcome: 'released', record: written, promotion, again: false, now }
 }
 
 /** A run of mode `untilExpired` that came to its own end leaves the key cooling. */
@@ -54,5 +55,5 @@ function withdraw(record: LockRecord, request: ReleaseRequest): void {
 /** The reply of the first time was lost: the same run hears the same answer, and the promotion is offered again. */
 function repeated(record: LockRecord, request: ReleaseRequest, ended: OutcomeRecord, now: number): ReleaseAnswer {
   if (ended.token !== request.token) return { outcome: 'finished', record: ended, now }
-  return { outcome: 'released', record: ended, promotion: offeredPromotion(record), now }
+  return { outcome: 'released', record: ended, promotion: offeredPromotion(record), again: true, now }
 }

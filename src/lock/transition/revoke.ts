@@ -23,7 +23,7 @@ export function revoke(record: LockRecord, request: RevokeRequest, now: number):
   const written = recordOutcome(record, ending, now, request.resultMs)
   settle(record, now, request.resultMs)
   const promotion = takePromotion(record, now, request.publishLeaseMs)
-  return { outcome: 'revoked', key: record.key, record: written, promotion, now }
+  return { outcome: 'revoked', key: record.key, record: written, promotion, again: false, now }
 }
 
 function stop(record: LockRecord, hold: Hold, request: RevokeRequest, now: number): RevokeAnswer {
@@ -34,5 +34,6 @@ function stop(record: LockRecord, hold: Hold, request: RevokeRequest, now: numbe
 
 function repeated(record: LockRecord, ended: OutcomeRecord, now: number): RevokeAnswer {
   if (ended.outcome !== 'revoked') return { outcome: 'finished', record: ended, now }
-  return { outcome: 'revoked', key: record.key, record: ended, promotion: offeredPromotion(record), now }
+  const promotion = offeredPromotion(record)
+  return { outcome: 'revoked', key: record.key, record: ended, promotion, again: true, now }
 }

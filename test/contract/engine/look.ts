@@ -79,14 +79,23 @@ export function lookContract(test: EngineTest): void {
     await eventually('the delivery', () => seen.ids.length === 1)
     const pausing = consumer.pause()
     const shown: string[] = []
-    await scene.engine.purge(queue, async ({ id }) => {
-      shown.push(id)
-      // As a parked call that gets its turn meanwhile.
-      if (id === 'many-7') await scene.publish('new', { head: true })
-      return !['many-3', 'new'].includes(id)
+    const removed: string[][] = []
+    await scene.engine.purge(queue, {
+      ended: async ({ id }) => {
+        shown.push(id)
+        // As a parked call that gets its turn meanwhile.
+        if (id === 'many-7') await scene.publish('new', { head: true })
+        return !['many-3', 'new'].includes(id)
+      },
+      removed: async (messages) => void removed.push(messages.map(({ id }) => id)),
     })
     const expected = [...many, 'low', 'later', 'round'].sort()
     assert.deepEqual(shown.filter((id) => id !== 'new').sort(), expected)
+    assert.deepEqual(removed.flat().sort(), expected.filter((id) => id !== 'many-3').sort())
+    assert.ok(
+      removed.every((some) => some.length <= 100),
+      'never all at once',
+    )
     assert.deepEqual(await scene.engine.counts(queue), { waiting: 2, delayed: 0, active: 1 })
     assert.equal(await scene.engine.state(queue, 'many-3'), 'waiting')
     assert.equal(await scene.engine.state(queue, 'round', 2), 'absent')

@@ -57,6 +57,7 @@ export function releaseContract(test: SceneTest): void {
     assert.ok(first.outcome === 'released' && again.outcome === 'released')
     assert.deepEqual(again.record, first.record)
     assert.deepEqual(again.promotion, first.promotion)
+    assert.deepEqual([first.again, again.again], [false, true])
     await scene.confirm('b')
     const third = await scene.release('a', token)
     assert.ok(third.outcome === 'released')

@@ -79,6 +79,7 @@ export function revokeContract(test: SceneTest): void {
     const again = await scene.revoke('a')
     assert.ok(first.outcome === 'revoked' && again.outcome === 'revoked')
     assert.deepEqual([again.record, again.promotion], [first.record, first.promotion])
+    assert.deepEqual([first.again, again.again], [false, true])
     await scene.release('b', await scene.running('b'))
     const late = await scene.revoke('b', { terminate: true })
     assert.ok(late.outcome === 'finished')
