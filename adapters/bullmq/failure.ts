@@ -1,12 +1,13 @@
 import { BeatlockError, BrokerUnavailable, UsageError } from '../../src/lock/error.js'
 import { tlsSilence, tlsTrouble } from '../../src/lock/tls-trouble.js'
+import { SentinelMistake } from '../../src/task-base/redis-trouble.js'
 
 const SOCKET = /^(ENOENT|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|EACCES)$/
 /** Postgres: connection errors, out of resources, shutting down, cancelled, a standby, wrong login or database. */
 const POSTGRES = /^(08|53|57|28)...$|^(25006|55P03|3D000)$/
 /** Redis and both clients, which give most of these no code. */
 const TEXT =
-  /^(LOADING|READONLY|MASTERDOWN|OOM|CLUSTERDOWN|MISCONF|NOAUTH|WRONGPASS|BUSY)\b|timed? ?out|Connection is closed|isn't writeable|max retries per request|Connection terminated|not queryable|after calling end|connection error/i
+  /^(LOADING|READONLY|MASTERDOWN|OOM|CLUSTERDOWN|MISCONF|NOAUTH|WRONGPASS|BUSY)\b|timed? ?out|Connection is closed|isn't writeable|max retries per request|Connection terminated|not queryable|after calling end|connection error|sentinels|startup nodes|slots cache|Cluster (isn't ready|is ended|redirections)/i
 
 /** The error in the words of the port; one that says nothing about the server's state stays as it is. */
 export function asBrokerError(server: string, error: unknown, { cureOf }: Pick<Curable, 'cureOf'> = {}): unknown {
@@ -60,7 +61,10 @@ export function asOpeningError(server: string, error: unknown, { cureOf, over }:
   const known = cured(server, error, cureOf)
   if (known) return known
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
-  const cure = tlsTrouble(error) ?? CURES.find(([sign]) => sign.test(code) || sign.test(error.message))?.[1]
+  const cure =
+    tlsTrouble(error) ??
+    (error instanceof SentinelMistake ? error.message : undefined) ??
+    CURES.find(([sign]) => sign.test(code) || sign.test(error.message))?.[1]
   if (cure === undefined) {
     const silence = over === 'tls' ? tlsSilence(error) : undefined
     return silence === undefined ? asBrokerError(server, error) : new BrokerUnavailable(server, silence, error)

@@ -1,8 +1,9 @@
 import { type ConnectionOptions, Queue } from 'bullmq'
-import { Redis } from 'ioredis'
+import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { connectionOptions, type RedisPlace } from '../../src/task-base/redis-place.js'
 import type { ServerSource } from '../../src/task-base/redis-settings.js'
 import { redisPlace } from '../../src/task-base/redis-source.js'
+import { hearErrors } from '../../src/task-base/redis-trouble.js'
 import { addAlone } from './adding.js'
 import { type Backend, COMMAND_TIMEOUT_MS, JOB_OPTIONS, READY_MS } from './backend.js'
 import { redisPrefix } from './names.js'
@@ -47,7 +48,7 @@ export function redisBackend(of: {
     async ready() {
       await ready(client, stood)
       stood = true
-      gather(client)
+      if (client instanceof Redis) gather(client)
     },
     close: () => end(client),
   }
@@ -59,27 +60,56 @@ function queuesName(prefix: string): string {
 }
 
 const pause = (times: number): number => Math.min(1000, 50 * 2 ** times)
-const RETRY = { retryStrategy: pause, sentinelRetryStrategy: pause, sentinelCommandTimeout: 1_000 }
+const RETRY = {
+  retryStrategy: pause,
+  sentinelRetryStrategy: pause,
+  sentinelCommandTimeout: 1_000,
+  // A primary that was made a replica: behind sentinels another one answers.
+  reconnectOnError: ({ message }: Error) => /\bREADONLY\b/.test(message),
+}
 
-function open(place: RedisPlace, trouble: (error: Error) => void, options: object): Redis {
-  const client = new Redis({ ...connectionOptions(place), ...options, ...RETRY, connectTimeout: READY_MS })
-  client.on('error', trouble)
+function open(place: RedisPlace, trouble: (error: Error) => void, options: NodeOptions): Client {
+  const own = { ...connectionOptions(place), ...options, connectTimeout: READY_MS }
+  const client = place.form === 'cluster' ? openCluster(place, own) : new Redis({ ...own, ...RETRY })
+  hearErrors(client, trouble)
   return client
 }
 
+type Client = Redis | Cluster
+
+/** It repeats what met a move or a failover, which is safe: a message's id is that of its job. */
+function openCluster({ nodes, natMap }: RedisPlace, { enableOfflineQueue = true, ...own }: NodeOptions): Cluster {
+  return new Cluster([...nodes], {
+    redisOptions: { ...own, replyMapping: 'legacy' },
+    enableOfflineQueue,
+    clusterRetryStrategy: pause,
+    slotsRefreshTimeout: READY_MS,
+    // A failover is noticed also where nothing is asked of the node that is gone.
+    slotsRefreshInterval: 5_000,
+    // By name: a certificate is for names.
+    dnsLookup: (host, found) => found(null, host),
+    ...(natMap === undefined ? {} : { natMap }),
+  })
+}
+
+type NodeOptions = Pick<
+  RedisOptions,
+  'enableOfflineQueue' | 'autoResendUnfulfilledCommands' | 'maxRetriesPerRequest' | 'commandTimeout' | 'connectTimeout'
+>
+
 /** BullMQ's types know an earlier ioredis; the instance works with it (measured). */
-function connectionOf(client: Redis): { connection: ConnectionOptions } {
+function connectionOf(client: Client): { connection: ConnectionOptions } {
   return { connection: client as unknown as ConnectionOptions }
 }
 
 /** A connection that was lost may come back; one that never stood is reported by its first error. */
-async function ready(client: Redis, stoodBefore: boolean): Promise<void> {
+async function ready(client: Client, stoodBefore: boolean): Promise<void> {
   if (client.status === 'ready') return
   let last: Error = new Error('no connection within 2 s: timeout')
   await new Promise<void>((resolve, reject) => {
     const settle = (error?: Error): void => {
       clearTimeout(late)
-      client.off('error', note)
+      quiet()
       if (error) reject(error)
       else resolve()
     }
@@ -88,7 +118,7 @@ async function ready(client: Redis, stoodBefore: boolean): Promise<void> {
       if (!stoodBefore) settle(error)
     }
     const late = setTimeout(() => settle(last), READY_MS)
-    client.on('error', note)
+    const quiet = hearErrors(client, note)
     client.once('ready', () => settle())
   })
 }
@@ -101,7 +131,8 @@ function gather({ stream }: Redis): void {
 }
 
 /** The same for a client whose commands BullMQ sends. */
-function gatherAll(client: Redis): void {
+function gatherAll(client: Client): void {
+  if (client instanceof Cluster) return
   const send = client.sendCommand.bind(client)
   client.sendCommand = (command, stream) => {
     if (client.status === 'ready') gather(client)
@@ -109,7 +140,7 @@ function gatherAll(client: Redis): void {
   }
 }
 
-async function end(client: Redis): Promise<void> {
+async function end(client: Client): Promise<void> {
   if (client.status === 'end') return
   const between = client.status === 'reconnecting' || client.status === 'wait'
   const ended = between ? undefined : new Promise<void>((resolve) => client.once('end', () => resolve()))

@@ -15,6 +15,8 @@ export function clientOf(source: ServerSource, commandTimeoutMs: number): Redis 
     Math.min(25 * 2 ** Math.min(times, 10), LONGEST_PAUSE_MS) * (0.75 + Math.random() / 4)
   return new Redis({
     ...connectionOptions(place),
+    // Of a cluster one node: who wants them all has a connection to each.
+    ...(place.form === 'cluster' ? place.nodes[0] : {}),
     lazyConnect: true,
     // Replies as arrays and texts, whatever the server's version.
     protocol: 2,
@@ -34,4 +36,20 @@ export function clientOf(source: ServerSource, commandTimeoutMs: number): Redis 
     sentinelRetryStrategy: pause,
     sentinelCommandTimeout: SENTINEL_TIMEOUT_MS,
   })
+}
+
+/** Connects, or fails with the first error: behind sentinels the client goes on asking them without an end. */
+export async function connectOnce(redis: Redis): Promise<void> {
+  const connected = redis.connect()
+  connected.catch(() => undefined)
+  let onError: (error: Error) => void = () => undefined
+  const failed = new Promise<never>((_, reject) => {
+    onError = reject
+  })
+  redis.once('error', onError)
+  try {
+    await Promise.race([connected, failed])
+  } finally {
+    redis.off('error', onError)
+  }
 }

@@ -1,11 +1,21 @@
 import type { Redis } from 'ioredis'
 import { StoreUnavailable } from '../../src/lock/error.js'
 import type { WaitReplicas } from '../../src/lock/wait-replicas.js'
-import type { RedisPlace } from '../../src/task-base/redis-place.js'
+import type { RedisNode, RedisPlace } from '../../src/task-base/redis-place.js'
 import type { ServerSource } from '../../src/task-base/redis-settings.js'
 import { redisPlace } from '../../src/task-base/redis-source.js'
+import { hearErrors } from '../../src/task-base/redis-trouble.js'
 import { clientOf } from './client.js'
-import { asOpening, asPublic, isCredentials, isMissingScript, isReply, isTimeout, reasonOf } from './failure.js'
+import {
+  asOpening,
+  asPublic,
+  isCredentials,
+  isMissingScript,
+  isReadOnly,
+  isReply,
+  isTimeout,
+  reasonOf,
+} from './failure.js'
 import type { Script } from './script.js'
 import { checkServer } from './server-check.js'
 
@@ -21,12 +31,29 @@ export interface RedisOptions {
   readonly waitReplicas?: WaitReplicas
 }
 
-/** A script's run or a plain command. */
+/** A script's run or a plain command; in a cluster it goes to the node of its first key, or of `at`. */
 export type Request =
   | { readonly script: Script; readonly keys: readonly string[]; readonly args: readonly string[] }
-  | { readonly command: string; readonly args: readonly string[] }
+  | { readonly command: string; readonly args: readonly string[]; readonly at?: string }
 
-type Reply = PromiseSettledResult<unknown>
+export type Reply = PromiseSettledResult<unknown>
+
+/** One server, the primary behind sentinels, or a cluster. */
+export interface Connection {
+  readonly server: string
+  /** Where it is, as far as is known. */
+  readonly nodes: readonly RedisNode[]
+  ask(request: Request): Promise<unknown>
+  /** One round trip for all, to each server that has a part in it; answers in the order asked. @throws StoreUnavailable */
+  askAll(requests: readonly Request[]): Promise<unknown[]>
+  /** Which connection stands, counted; another number is another connection, maybe to another server. Not of a cluster. */
+  readonly generation: number
+  /** As `askAll`, but on one connection and not again: for what means something only there. Not of a cluster. @throws StoreUnavailable */
+  askOnce(requests: readonly Request[]): Promise<unknown[]>
+  /** Each server that has keys, for itself. */
+  servers(): Promise<readonly Pick<Connection, 'ask'>[]>
+  close(): Promise<void>
+}
 
 /** How long a lost connection may take to come back, and a repeated request to be answered, before both are given up. */
 const PATIENCE_MS = 2_000
@@ -37,22 +64,28 @@ const COMMAND_TIMEOUT_MS = 3_000
  * repeated once on a new connection, which is safe since every verb answers a repeat the same. Nothing queues while
  * the server is away: a call waits up to 2 s for the connection, then it is StoreUnavailable.
  */
-export class Connection {
+export class NodeConnection implements Connection {
   readonly server: string
   readonly #redis: Redis
   readonly #place: RedisPlace
   readonly #timeoutMs: number
+  /** What it is a node of. */
+  readonly #of: 'cluster' | 'none'
   #trouble: Error | undefined
   #closed = false
   /** Counts connections, so that silence on an old one does not cost a newer one its life. */
   #generation = 0
 
-  constructor({ url, server, commandTimeoutMs = COMMAND_TIMEOUT_MS }: Omit<RedisOptions, 'app'>) {
+  constructor(
+    { url, server, commandTimeoutMs = COMMAND_TIMEOUT_MS }: Omit<RedisOptions, 'app'>,
+    of: 'cluster' | 'none' = 'none',
+  ) {
+    this.#of = of
     this.server = server
     this.#timeoutMs = commandTimeoutMs
     this.#place = redisPlace(url)
     this.#redis = clientOf(this.#place, commandTimeoutMs)
-    this.#redis.on('error', (error: Error) => {
+    hearErrors(this.#redis, (error) => {
       this.#trouble = error
     })
     this.#redis.on('ready', () => {
@@ -64,14 +97,23 @@ export class Connection {
   /** @throws StoreUnavailable; UsageError where the server refuses the URL's credentials or cannot keep locks. */
   async open(): Promise<void> {
     try {
-      // The first attempt alone: a server that is not there is said at once; who wants to wait opens again.
-      await this.#redis.connect()
+      await this.#connect()
       await this.#ready()
-      await checkServer(this, this.#place.db)
+      await checkServer(this, { db: this.#place.db, of: this.#of })
     } catch (error) {
       await this.close()
       throw asOpening(this.server, this.#trouble ?? error, this.#place)
     }
+  }
+
+  /** The first attempt alone: a server that is not there is said at once; who wants to wait opens again. */
+  async #connect(): Promise<void> {
+    const connected = this.#redis.connect()
+    if (this.#place.form !== 'sentinel') return connected
+    // It goes on asking sentinels without an end.
+    connected.catch(() => undefined)
+    await this.#event(['ready', 'end', 'error'], PATIENCE_MS)
+    if (!this.#stands()) throw this.#trouble ?? new StoreUnavailable(this.server, reasonOf(undefined))
   }
 
   /** As `askAll`, without its lists: what nearly every request is. */
@@ -81,12 +123,24 @@ export class Connection {
     try {
       return await this.#call(request)
     } catch (reason) {
-      return (await this.#mended([request], { replies: [{ status: 'rejected', reason }], generation }))[0]
+      return this.#values(await this.#mended([request], { replies: [{ status: 'rejected', reason }], generation }))[0]
     }
   }
 
-  /** One round trip for all; answers in the order asked. @throws StoreUnavailable */
+  get nodes(): readonly RedisNode[] {
+    return this.#place.nodes
+  }
+
+  async servers(): Promise<readonly this[]> {
+    return [this]
+  }
+
   async askAll(requests: readonly Request[]): Promise<unknown[]> {
+    return this.#values(await this.settle(requests))
+  }
+
+  /** The same, telling of each what became of it. @throws StoreUnavailable where nothing could be asked */
+  async settle(requests: readonly Request[]): Promise<Reply[]> {
     try {
       await this.#ready()
     } catch (error) {
@@ -105,7 +159,7 @@ export class Connection {
   async askOnce(requests: readonly Request[]): Promise<unknown[]> {
     try {
       await this.#ready()
-      return (await this.#send(requests)).map(settledValue)
+      return this.#values(await this.#send(requests))
     } catch (error) {
       throw asPublic(this.server, error)
     }
@@ -126,24 +180,36 @@ export class Connection {
   async #mended(requests: readonly Request[], { replies, generation }: { replies: Reply[]; generation: number }) {
     try {
       await this.#withScripts(requests, replies)
-      const lost = placesOf(replies, (error) => !isReply(error))
+      const lost = placesOf(replies, (error) => !isReply(error) || this.#isDemoted(error))
       if (lost.length > 0) await this.#repeat(requests, { replies, lost, generation })
-      return replies.map(settledValue)
+      return replies
     } catch (error) {
       throw asPublic(this.server, error)
     }
   }
 
+  #values(replies: readonly Reply[]): unknown[] {
+    return replies.map((reply) => {
+      if (reply.status === 'rejected') throw asPublic(this.server, reply.reason)
+      return reply.value
+    })
+  }
+
   async #repeat(requests: readonly Request[], first: { replies: Reply[]; lost: number[]; generation: number }) {
     const { replies, lost, generation } = first
-    // Silence may be a dead connection that nobody closed: only a new one can tell.
-    const silent = lost.some((at) => isTimeout(errorOf(replies[at])))
-    if (silent && generation === this.#generation && this.#redis.status === 'ready') this.#redis.disconnect(true)
+    // Silence may be a dead connection that nobody closed, and a primary may be one no more: only a new one can tell.
+    const deaf = lost.some((at) => isTimeout(errorOf(replies[at])) || isReply(errorOf(replies[at])))
+    if (deaf && generation === this.#generation && this.#redis.status === 'ready') this.#redis.disconnect(true)
     await this.#ready(generation)
     const repeated = pick(requests, lost)
     const sent = this.#send(repeated).then((answers) => this.#withScripts(repeated, answers))
     const again = await within(sent, Math.min(PATIENCE_MS, this.#timeoutMs))
     for (const [n, at] of lost.entries()) replies[at] = again?.[n] ?? (replies[at] as Reply)
+  }
+
+  /** Behind sentinels there is another primary then. */
+  #isDemoted(error: unknown): boolean {
+    return this.#place.form === 'sentinel' && isReadOnly(error)
   }
 
   #send(requests: readonly Request[]): Promise<Reply[]> {
@@ -194,12 +260,12 @@ export class Connection {
   }
 
   /** The first of these events, or nothing for `ms`. Leaves no listener and no timer. */
-  #event(names: readonly ('ready' | 'end' | 'credentials')[], ms: number): Promise<void> {
+  #event(names: readonly ('ready' | 'end' | 'credentials' | 'error')[], ms: number): Promise<void> {
     return new Promise((resolve) => {
       const onError = (error: Error): void => {
-        if (names.includes('credentials') && isCredentials(error)) done()
+        if (names.includes('error') || (names.includes('credentials') && isCredentials(error))) done()
       }
-      const plain = names.filter((name) => name !== 'credentials')
+      const plain = names.filter((name) => name === 'ready' || name === 'end')
       const timer = setTimeout(done, ms)
       const redis = this.#redis
       for (const name of plain) redis.on(name, done)
@@ -224,11 +290,6 @@ function pick(requests: readonly Request[], places: readonly number[]): Request[
 
 function errorOf(reply: Reply | undefined): unknown {
   return reply?.status === 'rejected' ? reply.reason : undefined
-}
-
-function settledValue(reply: Reply): unknown {
-  if (reply.status === 'rejected') throw reply.reason
-  return reply.value
 }
 
 /** The promise's value, or undefined if that takes longer than `ms`. */

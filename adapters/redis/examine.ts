@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis'
 import type { Examined } from '../../src/lock/finding.js'
 import { problem } from '../../src/lock/finding.js'
 import type { ServerSource } from '../../src/task-base/redis-settings.js'
-import { clientOf } from './client.js'
+import { clientOf, connectOnce } from './client.js'
 import { diagnose, type RedisFacts } from './diagnosis.js'
 import { reasonOf } from './failure.js'
 
@@ -17,7 +17,7 @@ export async function examine({ url, server }: { url: ServerSource; server: stri
     trouble = error
   })
   try {
-    await redis.connect()
+    await connectOnce(redis)
     return { server, reached: true, findings: diagnose(await factsOf(redis)) }
   } catch (error) {
     const why = `it cannot be reached: ${reasonOf(trouble ?? error)}.`

@@ -1,6 +1,7 @@
 import { BeatlockError, StoreUnavailable, UsageError } from '../../src/lock/error.js'
 import { tlsSilence, tlsTrouble } from '../../src/lock/tls-trouble.js'
 import type { RedisPlace } from '../../src/task-base/redis-place.js'
+import { SentinelMistake } from '../../src/task-base/redis-trouble.js'
 
 /** What the server says while it cannot serve, by the first word of its reply: no fault of the request's. */
 const CANNOT_SERVE = new Set(['LOADING', 'READONLY', 'MASTERDOWN', 'CLUSTERDOWN', 'TRYAGAIN', 'BUSY'])
@@ -17,6 +18,11 @@ export function isReply(error: unknown): error is Error {
 
 export function isMissingScript(error: unknown): boolean {
   return isReply(error) && error.message.startsWith('NOSCRIPT')
+}
+
+/** The server is a replica, or was made one. */
+export function isReadOnly(error: unknown): boolean {
+  return isReply(error) && firstWord(error) === 'READONLY'
 }
 
 /** The server kept silent for the command's whole time. */
@@ -45,6 +51,7 @@ export function asPublic(server: string, error: unknown): unknown {
 /** At opening, wrong credentials or certificates are the caller's mistake: waiting does not mend them. */
 export function asOpening(server: string, error: unknown, { tls: secure }: Pick<RedisPlace, 'tls'>): unknown {
   if (isCredentials(error)) return credentialsRefused(server, error)
+  if (error instanceof SentinelMistake) return new UsageError(`${server}: ${error.message}.`, { data: { server } })
   const tls = tlsTrouble(error)
   if (tls === undefined) {
     const silence = secure && tlsSilence(error)

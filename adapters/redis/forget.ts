@@ -7,17 +7,16 @@ const SCANNED_AT_ONCE = 1_000
 export async function forgetApp(connection: Connection, app: string, room: Room): Promise<void> {
   const shards = allShards(room, app)
   const pattern = escapeGlob((shards[0] as Shard).base).replace('{bl:0}', '{bl:*}')
-  let cursor = '0'
-  do {
-    const reply = await connection.ask({
-      command: 'SCAN',
-      args: [cursor, 'MATCH', `${pattern}*`, 'COUNT', String(SCANNED_AT_ONCE)],
-    })
-    const [next, keys] = reply as [string, string[]]
-    // One key a command: in a cluster, a command's keys share a slot.
-    await connection.askAll(keys.map((key) => ({ command: 'UNLINK', args: [key] })))
-    cursor = next
-  } while (cursor !== '0')
+  for (const server of await connection.servers()) {
+    let cursor = '0'
+    do {
+      const args = [cursor, 'MATCH', `${pattern}*`, 'COUNT', String(SCANNED_AT_ONCE)]
+      const [next, keys] = (await server.ask({ command: 'SCAN', args })) as [string, string[]]
+      // One key a command: in a cluster, a command's keys share a slot.
+      await connection.askAll(keys.map((key) => ({ command: 'UNLINK', args: [key] })))
+      cursor = next
+    } while (cursor !== '0')
+  }
   if (room === 'beat') return
   await connection.askAll(shards.map(({ apps }) => ({ command: 'SREM', args: [apps, app] })))
 }

@@ -1,6 +1,7 @@
 import { UsageError } from '../../src/lock/error.js'
 import { packageVersion } from '../../src/lock/version.js'
-import { Connection, type RedisOptions } from './connection.js'
+import type { Connection, RedisOptions } from './connection.js'
+import { openConnection } from './open-connection.js'
 import { FORMAT } from './scripts/format.js'
 import { type Room, shardOf } from './shard.js'
 
@@ -20,8 +21,7 @@ const OURS: Format = { by: packageVersion(), version: 1, servesFrom: 1 }
 
 /** A connection to data that we can work with. @throws what opening throws, and as checkFormat; then it is closed */
 export async function openFormat(options: RedisOptions, room: Room): Promise<Connection> {
-  const connection = new Connection(options)
-  await connection.open()
+  const connection = await openConnection(options)
   try {
     await checkFormat(connection, { app: options.app, room })
     return connection

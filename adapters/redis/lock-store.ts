@@ -56,7 +56,7 @@ import { appsOf, attendanceOf, directoryShard, leaving, workerRows } from './wor
  */
 export async function openLockStore(options: RedisOptions): Promise<LockStore> {
   const connection = await openFormat(options, 'lock')
-  return lockStoreOn(connection, options, new Notices(options))
+  return lockStoreOn(connection, options, new Notices(options, () => connection.nodes))
 }
 
 function lockStoreOn(connection: Connection, { app, waitReplicas }: RedisOptions, notices: Notices): LockStore {
@@ -93,7 +93,7 @@ function lockStoreOn(connection: Connection, { app, waitReplicas }: RedisOptions
   }
   return {
     space: { app },
-    now: () => timeOf(connection),
+    now: () => timeOf(connection, directoryShard(app).base),
     acquire: async (request) => acquireAnswer(request.key, await on(request.key, ACQUIRE, acquireArguments(request))),
     confirm: (messages) => confirmMessages(connection, app, messages),
     advance: (async (step: RunStep | RequeueStep) =>

@@ -1,5 +1,7 @@
 import type { Redis } from 'ioredis'
 import { Listeners, type Topic } from '../../src/lock/notice.js'
+import type { RedisNode } from '../../src/task-base/redis-place.js'
+import { redisPlace } from '../../src/task-base/redis-source.js'
 import { clientOf } from './client.js'
 import type { RedisOptions } from './connection.js'
 import { isReply } from './failure.js'
@@ -13,14 +15,17 @@ const GOODBYE_MS = 2_000
  */
 export class Notices {
   readonly #options: RedisOptions
+  readonly #nodes: () => readonly RedisNode[]
   readonly #listeners = new Listeners()
   /** What the present connection is subscribed to. */
   readonly #heard = new Set<Topic>()
   #redis: Redis | undefined
   #closed = false
 
-  constructor(options: RedisOptions) {
+  /** `nodes`: of a cluster, where each tells what happens on all. */
+  constructor(options: RedisOptions, nodes: () => readonly RedisNode[]) {
     this.#options = options
+    this.#nodes = nodes
   }
 
   listen(topic: Topic, look: () => void): () => void {
@@ -45,7 +50,12 @@ export class Notices {
   }
 
   #open(): Redis {
-    const redis = clientOf(this.#options.url, COMMAND_TIMEOUT_MS)
+    const place = redisPlace(this.#options.url)
+    const clustered = place.form === 'cluster'
+    const at = clustered ? ({ ...place, form: 'single', nodes: [this.#anyNode()] } as const) : place
+    const redis = clientOf(at, COMMAND_TIMEOUT_MS)
+    // The next one may live where this one does not: the client looks here when it connects anew.
+    if (clustered) redis.on('close', () => Object.assign(redis.options, this.#anyNode()))
     // Told by the connection that holds the locks; this one only comes back.
     redis.on('error', () => undefined)
     redis.on('ready', () => {
@@ -55,6 +65,11 @@ export class Notices {
     redis.on('message', (channel: string) => this.#listeners.tell(channel.slice(this.#channel('').length) as Topic))
     redis.connect().catch(() => undefined)
     return redis
+  }
+
+  #anyNode(): RedisNode {
+    const nodes = this.#nodes()
+    return nodes[Math.floor(Math.random() * nodes.length)] as RedisNode
   }
 
   #channel(topic: string): string {

@@ -8,7 +8,7 @@ import { CLAIM } from './scripts/claim.js'
 import { CONFIRM } from './scripts/confirm.js'
 import { RENEW } from './scripts/renew.js'
 import { byShard, shardAt, shardNumber } from './shard.js'
-import { signOfLife } from './worker-row.js'
+import { directoryShard, signOfLife } from './worker-row.js'
 
 /** Messages a script's run: a run must not keep the server from others for long. */
 const AT_ONCE = 250
@@ -29,7 +29,7 @@ export async function renewLeases(
     ...groups.map((group) => renewRequest(app, group)),
     ...(batch.worker ? [signOfLife(app, batch.worker)] : []),
   ]
-  if (requests.length === 0) return { leases: [], now: await timeOf(connection) }
+  if (requests.length === 0) return { leases: [], now: await timeOf(connection, directoryShard(app).base) }
   const replies = await connection.askAll(requests)
   const leases: RenewalAnswer[] = []
   for (const [n, { renewals }] of groups.entries()) {
@@ -118,8 +118,8 @@ export async function confirmMessages(
   await connection.askAll(requests)
 }
 
-/** The server's clock, epoch ms. */
-export async function timeOf(connection: Connection): Promise<number> {
-  const [seconds, micros] = fieldsOf(await connection.ask({ command: 'TIME', args: [] }))
+/** The clock of the server that has this key, epoch ms. */
+export async function timeOf(connection: Connection, at: string): Promise<number> {
+  const [seconds, micros] = fieldsOf(await connection.ask({ command: 'TIME', args: [], at }))
   return numberOf(seconds) * 1_000 + Math.floor(numberOf(micros) / 1_000)
 }

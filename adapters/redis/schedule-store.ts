@@ -52,7 +52,7 @@ function scheduleStoreOn(connection: Connection, app: string): ScheduleStore {
   const ask = (script: Script, ...args: readonly (string | number | null)[]): Promise<unknown> =>
     connection.ask({ script, keys: [`${base}index`], args: [base, ...args.map((each) => String(each ?? ''))] })
   return {
-    now: () => timeOf(connection),
+    now: () => timeOf(connection, base),
     put: (entries, how, edition) => putAll(entries, { how, edition, ask }),
     alter: async (entry, alteration) => {
       const edition = 'edition' in alteration ? alteration.edition : null

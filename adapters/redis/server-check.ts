@@ -13,13 +13,21 @@ interface Server {
  *
  * @throws UsageError with advice
  */
-export async function checkServer(connection: Server, db: number): Promise<void> {
+export async function checkServer(
+  connection: Server,
+  { db, of }: { readonly db: number; readonly of: 'cluster' | 'none' },
+): Promise<void> {
   if (db !== 0) await checkDatabase(connection, db)
   const [info, policy] = await Promise.all([
     allowed(connection, 'INFO', ['server']),
     allowed(connection, 'CONFIG', ['GET', 'maxmemory-policy']),
   ])
   checkVersion(connection.server, String(info))
+  if (of === 'none' && /^redis_mode:cluster/m.test(String(info))) {
+    throw new UsageError(
+      `${connection.server} is a node of a cluster; write redis+cluster:// and name some of its nodes.`,
+    )
+  }
   const eviction = Array.isArray(policy) ? String(policy[1]) : ''
   if (!eviction.startsWith('allkeys-')) return
   throw new UsageError(

@@ -2,6 +2,7 @@ import { openEngine } from '../../adapters/bullmq/index.js'
 import type { Engine } from '../../src/task-base/engine.js'
 import { engineContract } from '../contract/engine.contract.js'
 import { startPostgres } from '../support/postgres-server.js'
+import { startRedisCluster } from '../support/redis-cluster.js'
 import { startRedis } from '../support/redis-server.js'
 import { steady } from '../support/steady.js'
 
@@ -13,6 +14,10 @@ interface Place {
 const PLACES: Record<string, () => Promise<Place>> = {
   async redis() {
     const { url, stop } = await startRedis()
+    return { stop, open: () => openEngine({ app: 'suite', server: 'redis', redis: { url } }) }
+  },
+  async 'a Redis cluster'() {
+    const { url, stop } = await startRedisCluster()
     return { stop, open: () => openEngine({ app: 'suite', server: 'redis', redis: { url } }) }
   },
   async postgres() {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { scriptOn } from '../../adapters/redis/argument.js'
-import { Connection } from '../../adapters/redis/connection.js'
+import { type Connection, NodeConnection } from '../../adapters/redis/connection.js'
 import { openLockStore } from '../../adapters/redis/index.js'
 import { CONFIRM } from '../../adapters/redis/scripts/confirm.js'
 import { shardOf } from '../../adapters/redis/shard.js'
@@ -63,7 +63,7 @@ describe('the scripts of Redis and the pure model', () => {
 
   it('answer and keep the same, over thousands of random steps', async function () {
     this.timeout(120_000)
-    const connection = new Connection({ url: server.url, server: 'here' })
+    const connection = new NodeConnection({ url: server.url, server: 'here' })
     await connection.open()
     try {
       for (let life = 0; life < LIVES; life += 1) await live(life)

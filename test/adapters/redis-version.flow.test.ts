@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { Connection } from '../../adapters/redis/connection.js'
+import { NodeConnection } from '../../adapters/redis/connection.js'
 import { checkFormat, type Format } from '../../adapters/redis/format.js'
 import { openLockStore, openScheduleStore } from '../../adapters/redis/index.js'
 import { UsageError } from '../../src/lock/error.js'
@@ -23,7 +23,7 @@ describe('two versions of beatlock on one Redis', function () {
 
   /** What a process of another version does at its opening. */
   async function noteAs(app: string, ours: Format): Promise<void> {
-    const connection = new Connection(options(app))
+    const connection = new NodeConnection(options(app))
     await connection.open()
     for (const room of ['lock', 'beat'] as const) await checkFormat(connection, { app, room, ours })
     await connection.close()

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -23,6 +23,8 @@ interface RedisServerOptions {
   readonly appendonly?: boolean
   /** More arguments of the command line: `['--maxmemory-policy', 'allkeys-lru']`. */
   readonly extra?: readonly string[]
+  /** It is a sentinel, which keeps its state in its own configuration: the lines beyond port and folder. */
+  readonly sentinel?: readonly string[]
 }
 
 /** The folders, and what a broken test did not stop. */
@@ -32,11 +34,18 @@ process.once('exit', () => {
 })
 
 /** @throws Error that says what to install where there is no redis-server on PATH. */
-export async function startRedis({ appendonly = false, extra = [] }: RedisServerOptions = {}): Promise<RedisServer> {
+export async function startRedis({
+  appendonly = false,
+  extra = [],
+  sentinel,
+}: RedisServerOptions = {}): Promise<RedisServer> {
   const folder = mkdtempSync(join(tmpdir(), 'beatlock-test-redis-'))
   const port = await freePort()
   const persistence = appendonly ? ['--appendonly', 'yes', '--appendfsync', 'always'] : ['--appendonly', 'no']
-  const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', '', ...persistence, ...extra]
+  const place = [`port ${port}`, 'bind 127.0.0.1', `dir ${folder}`]
+  const args = sentinel
+    ? [fileOf(folder, [...place, ...sentinel]), '--sentinel']
+    : [...place.flatMap((line) => `--${line}`.split(' ')), '--save', '', ...persistence, ...extra]
   let child = await running(args, port)
   leftovers.add(() => {
     child.kill('SIGKILL')
@@ -63,6 +72,12 @@ export async function startRedis({ appendonly = false, extra = [] }: RedisServer
       child = await running(args, port)
     },
   }
+}
+
+function fileOf(folder: string, lines: readonly string[]): string {
+  const path = join(folder, 'sentinel.conf')
+  writeFileSync(path, lines.join('\n'))
+  return path
 }
 
 /** Its port may be somebody's for a moment, as of a client that was given it by chance: try again. */
