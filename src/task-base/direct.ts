@@ -16,6 +16,7 @@ import { type DirectPorts, type DirectRun, directSubject } from './direct-run.js
 import { AlreadyQueued, type HolderInfo, holderInfo } from './error.js'
 import type { AppEvents } from './event.js'
 import { DIRECT_QUEUE } from './message.js'
+import { PUBLISH_LEASE_MS } from './publish-guard.js'
 import { publishPromotion, type Sweeper, settleDoubt, startSweeper } from './sweeper.js'
 
 /** What became of guarded code. */
@@ -178,8 +179,8 @@ function newRun(ports: DirectPorts, call: DirectCall): DirectRun {
     timeoutMs,
     guarded: true,
     notBefore: null,
-    // In line until its wait is over: a waiter that died keeps nobody longer than that.
-    expiresAt: waitMs === 0 ? null : Math.ceil(ports.now() + waitMs),
+    // In line until its wait is over: a waiter that died keeps nobody longer than that, nor one whose start was withheld.
+    expiresAt: Math.ceil(ports.now() + Math.max(waitMs, PUBLISH_LEASE_MS)),
   }
   return {
     ports,

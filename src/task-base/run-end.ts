@@ -59,7 +59,7 @@ async function fallBack(run: Run, granted: Granted, end: BodyEnd): Promise<Verdi
       return acknowledge(ports, message, answer.record)
     case 'stale':
       ports.events.emit('lock:stale', { key: run.ref.key, id: message.id, step: 'requeue' })
-      return { verdict: 'putBack', delayMs: TROUBLE_MS }
+      return { verdict: 'putBack', delayMs: Math.max(TROUBLE_MS, delayMs) }
   }
 }
 

@@ -26,6 +26,11 @@ begin
       on conflict (single) do update set epoch = present, lost_at = n where known.epoch <> present;
     select * into e from ${s}.epoch;
   end if;
+  -- The server's clock was set back since: from here on the grace is at most what it is.
+  if e.lost_at > n then
+    update ${s}.epoch set lost_at = n where lost_at > n;
+    e.lost_at := n;
+  end if;
   select grace_ms into longest from ${s}.grace where app = p_app;
   if p_grace_ms > coalesce(longest, 0) then
     insert into ${s}.grace as known (app, grace_ms) values (p_app, p_grace_ms)
@@ -51,7 +56,7 @@ begin
     where app = p_app and key = p_key and message_id = p_message and at * 1000 >= p_token);
 end $$;
 
--- Its hold went with the data: the run that ended says so itself, as long as no later one is known of.
+-- The hold of a run that ended went with the data: it says so itself, as long as no later one is known of.
 create function ${s}.is_lost_v1(p_app text, p_key text, r jsonb, n bigint) returns boolean language plpgsql as $$
 declare
   asked bigint := (r->>'token')::bigint;

@@ -14,9 +14,13 @@ begin
   -- A parked call is ended by its id as well.
   c := ${s}.call_of_v1(p_app, p_key, r);
   if asked is null and c.stage = 'running'
-      or asked is not null and (c.stage is distinct from 'running' or c.token is distinct from asked)
-        and not (coalesce(c.stage, 'parked') = 'parked' and ${s}.is_lost_v1(p_app, p_key, r, n)) then
-    return json_build_object('outcome', 'stale', 'now', n);
+      or asked is not null and (c.stage is distinct from 'running' or c.token is distinct from asked) then
+    if asked is null or coalesce(c.token, 0) >= asked or not ${s}.is_lost_v1(p_app, p_key, r, n) then
+      return json_build_object('outcome', 'stale', 'now', n);
+    end if;
+    -- What is here was there before this run, or is a redelivery's.
+    if c.key is not null then perform ${s}.end_call_v1(c); end if;
+    c := null;
   end if;
   if c.cancelled_how is not null then
     o := ${s}.record_cancelled_v1(c, n, (r->>'resultMs')::bigint);

@@ -20,7 +20,8 @@ local function loss_instant(info)
   if not string.match(info, 'master_replid2:0+%s') then return now end
   local server = redis.pcall('INFO', 'server')
   local seconds = type(server) == 'string' and string.match(server, 'uptime_in_seconds:(%d+)')
-  return seconds and now - seconds * 1000 or now
+  -- The seconds are whole ones: it may have started up to one later.
+  return seconds and math.min(now, (math.floor(now / 1000) - seconds + 1) * 1000) or now
 end
 
 if ARGV[#ARGV - 1] ~= '-' then
@@ -33,11 +34,13 @@ if ARGV[#ARGV - 1] ~= '-' then
   if stored then
     name, of, lost_at, longest = string.match(stored, '^(%d+):(%w*):(%d+):(%d+)$')
     lost_at, longest = tonumber(lost_at), tonumber(longest)
-    if history ~= '' and of ~= history then
-      lost_at, changed = math.max(lost_at, loss_instant(info)), true
-    elseif lost_at == 0 and known ~= '' and known ~= name then
+    if lost_at == 0 and known ~= '' and known ~= name then
       lost_at, changed = now, true
+    elseif history ~= '' and of ~= history then
+      lost_at, changed = math.max(lost_at, loss_instant(info)), true
     end
+    -- The server's clock was set back since: from here on the grace is at most what it is.
+    if lost_at > now then lost_at, changed = now, true end
   end
   if grace > longest then longest, changed = grace, true end
   if changed then

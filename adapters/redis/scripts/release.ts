@@ -29,9 +29,10 @@ end
   ...CONTESTED,
   EPOCH,
   `
--- Its hold went with the data: the run that ended says so itself, as long as no later one is known of.
+-- Its hold went with the data, or is what it was before this run, or a redelivery's: the run that ended says so itself, as
+-- long as no later one is known of. One that was given back after this run has its token.
 local function is_lost(record, hold)
-  if not ref.token or hold or recover_until <= now then return false end
+  if not ref.token or recover_until <= now or hold and (hold.token or 0) >= ref.token then return false end
   local later, most = 0, 0
   for _, each in ipairs(record.holders) do
     if each.stage == 'running' and each.token > ref.token then
@@ -59,6 +60,10 @@ local function release(record)
   -- Before it runs a message may also be parked, or known to nobody.
   local stale = hold and not may_end(hold) or ref.token and not hold
   if stale and not is_lost(record, hold) then return { 'stale', now } end
+  if stale and hold then
+    remove_hold(record, hold)
+    hold = nil
+  end
   local written = record_outcome(record, hold and cancelled_ending(hold) or ref, result_ms)
   -- A parked call is ended by id as well.
   if hold then let_go(record, hold) else drop_call(record, id_of(ref)) end

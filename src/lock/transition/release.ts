@@ -10,15 +10,21 @@ export function release(record: LockRecord, request: ReleaseRequest, now: number
   const ended = findOutcome(record, request)
   if (ended) return repeated(record, request, ended, now)
   const hold = holdOf(record, request)
+  if (recoverUntil > now && isLost(record, request, hold)) {
+    if (hold) removeHold(record, hold)
+    return writeDown(record, undefined, request, now)
+  }
   const runs = hold?.stage === 'running'
-  if (recoverUntil > now && isLost(record, request, hold)) return writeDown(record, undefined, request, now)
   if (request.token !== null ? !runs || hold?.token !== request.token : runs) return { outcome: 'stale', now }
   return writeDown(record, hold, request, now)
 }
 
-/** Its hold went with the data: the run that ended says so itself, as long as no later one is known of. */
+/**
+ * Its hold went with the data, or is what it was before this run, or a redelivery's: the run that ended says so itself, as
+ * long as no later one is known of. One that was given back after this run has its token.
+ */
 function isLost(record: LockRecord, { messageId, token }: ReleaseRequest, hold: Hold | undefined): boolean {
-  if (token === null || hold) return false
+  if (token === null || (hold && (hold.token ?? 0) >= token)) return false
   const later = record.holders.filter((each) => each.stage === 'running' && (each.token ?? 0) > token)
   const full = later.length > 0 && later.length >= Math.max(...later.map((each) => each.terms.limit))
   return !full && !record.history.some((event) => event.messageId === messageId && event.at * 1000 >= token)

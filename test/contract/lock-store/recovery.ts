@@ -192,6 +192,17 @@ function endings(test: Test): void {
     assert.equal((await scene.run('a', { owner: 'o2' })).outcome, 'finished')
   })
 
+  test('[P13] a run that ends before it renewed is written down also where a redelivery has its place', async (scene) => {
+    const { token } = await held(scene, 'a')
+    await lost(scene)
+    assert.equal((await scene.run('a', { owner: 'o2' })).outcome, 'recovering')
+    const answer = await scene.release('a', token)
+    assert.ok(answer.outcome === 'released')
+    assert.deepEqual([answer.record.outcome, answer.record.token], ['ran', token])
+    assert.equal((await scene.run('a', { owner: 'o2' })).outcome, 'finished')
+    assert.equal((await scene.acquire('b')).outcome, 'granted')
+  })
+
   test('[P4] a run that was overtaken by as many as the key allows ends nothing', async (scene) => {
     const low = await held(scene, 'a')
     await scene.requeue('a', low.token)
