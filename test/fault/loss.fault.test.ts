@@ -64,13 +64,14 @@ describe('a Redis that has lost its data', function () {
 
   it('[P2] (F5) by FLUSHALL, before a worker comes that knows of nothing: it waits as well', () =>
     playOn(backend, async (fleet) => {
-      await fleet.worker('w1', { concurrency: 1 })
+      const first = await fleet.worker('w1', { concurrency: 1 })
       const publisher = await fleet.publisher()
       const running = await publisher.call({ work: { n: 1, ms: 0, toldFrom: 1 } })
       await fleet.seen({ id: running.id, event: 'tick' })
       await flush()
       fleet.lostData()
       const next = await publisher.call({ work: { n: 1, ms: 50 } })
+      await until(() => first.events.some(({ name }) => name === 'lock:recovering'), { what: 'the loss to be told' })
       const newcomer = await fleet.worker('w2')
       await until(() => newcomer.events.some(({ name, event }) => name === 'run:putBack' && event['id'] === next.id), {
         what: 'the newcomer to put the call back',

@@ -7,7 +7,8 @@ export const BEGIN = defineScript('begin_v1', [
   `
 local info = redis.pcall('INFO', 'replication')
 local history = type(info) == 'string' and string.match(info, 'master_replid:(%w+)') or ''
-redis.call('SET', base .. 'epoch', text(micros) .. ':' .. history .. ':0:0', 'NX')
+-- Whoever was here before the server was emptied looks at once, and tells.
+if redis.call('SET', base .. 'epoch', text(micros) .. ':' .. history .. ':0:0', 'NX') then notify('due') end
 return string.match(redis.call('GET', base .. 'epoch'), '^%d+')
 `,
 ])
