@@ -11,7 +11,7 @@ import { appName } from './postgres-bench.js'
 const LONG = { leaseMs: 60_000, lockDelayMs: 20_000 }
 
 describe('a Postgres standby is promoted', function () {
-  this.timeout(90_000)
+  this.timeout(180_000)
   let pair: PostgresPair
   const closing: { close(): Promise<void> }[] = []
   const keep = <T extends { close(): Promise<void> }>(each: T): T => {

@@ -22,7 +22,7 @@ function statements(): string {
 }
 
 describe("the README's roles on Postgres", function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let server: PostgresServer
   let admin: Client
   before(async () => {
@@ -60,7 +60,7 @@ describe("the README's roles on Postgres", function () {
 
   it('the owner sets up by any command; then workers, calls, lists and clears go as the role that runs', async () => {
     assert.equal((await locks('shop_owner', 'list')).code, 0)
-    const scene = await startScene({ place: { url: urlOf('shop_run') }, app: appName() })
+    const scene = await startScene({ place: { url: urlOf('shop_run') }, app: appName(), lease: '15s' })
     try {
       const result = await scene.flow.publisher.delay(1)
       assert.equal(await result.get({ timeout: '30s' }), 'published')

@@ -23,7 +23,7 @@ hostssl all ciphered  127.0.0.1/32 scram-sha-256
 `
 
 describe('Postgres over TLS', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let ours: Authority
   let others: Authority
   let client: Certificate
@@ -79,7 +79,7 @@ describe('Postgres over TLS', function () {
   }
 
   it('every connection of a worker and of its children is encrypted, and shows the certificate of ours', async () => {
-    const scene = await startScene({ place: { url: urlOf(known(), 'known:pw') }, app: appName() })
+    const scene = await startScene({ place: { url: urlOf(known(), 'known:pw') }, app: appName(), lease: '15s' })
     try {
       const ran = await scene.flow.publisher.delay(1)
       assert.equal(await ran.get({ timeout: '30s' }), 'published')

@@ -48,7 +48,7 @@ function acquireV2(s: string): string {
 }
 
 describe('two versions of beatlock on one Postgres schema', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let server: PostgresServer
   let admin: Client
   before(async () => {

@@ -12,7 +12,7 @@ import { type RedisServer, startRedis } from '../support/redis-server.js'
 const FLOW_APP = new URL('../support/flow-app.js', import.meta.url).pathname
 
 describe('two versions of beatlock on one Redis', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
   let server: RedisServer
   before(async () => {
     server = await startRedis()
