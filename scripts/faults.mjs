@@ -6,7 +6,7 @@ import { buildIfStale, setUp } from './setup.mjs'
 import { needTestPrograms } from './test-programs.mjs'
 
 const ROUND_MS = 20_000
-const BACKENDS = ['redis', 'postgres']
+const BACKENDS = ['redis', 'postgres', 'redis+quorum']
 
 const { minutes, seed: firstSeed, backend: chosen } = faultOptions('npm run faults', { backends: BACKENDS, all: true })
 setUp()
@@ -30,7 +30,8 @@ async function play(name, share) {
   try {
     const until = performance.now() + share * 60_000
     const more = () => reports.length === 0 || performance.now() + ROUND_MS < until
-    for (let seed = firstSeed; more() && !stop.signal.aborted; seed += 1) reports.push(await round(backend, seed))
+    for (let seed = firstSeed; more() && !stop.signal.aborted; seed += 1)
+      reports.push(await round({ name, backend }, seed))
   } finally {
     await backend.remove()
   }
@@ -46,7 +47,7 @@ async function play(name, share) {
 }
 
 /** A round that did not come to its end has failed as much as one with violations. */
-async function round(backend, seed) {
+async function round({ name, backend }, seed) {
   const options = { backend, seed, ms: ROUND_MS, workers: 4, publishers: 3, signal: stop.signal }
   const report = await runMix(options).catch((error) => ({
     ...{ faults: {}, calls: {}, endings: {}, starts: 0 },
@@ -55,9 +56,7 @@ async function round(backend, seed) {
   const found = report.judgements.flatMap((judgement) => judgement.found)
   for (const violation of found) console.log(`--seed ${seed}: ${violation}`)
   const strikes = Object.values(report.faults).reduce((total, count) => total + count, 0)
-  console.error(
-    `seed ${seed} on ${backend.name}: ${report.starts} bodies, ${strikes} faults, ${found.length} violations`,
-  )
+  console.error(`seed ${seed} on ${name}: ${report.starts} bodies, ${strikes} faults, ${found.length} violations`)
   return report
 }
 

@@ -1,11 +1,13 @@
 import { type Examined, type Finding, fine, problem } from '../../src/lock/finding.js'
 import { nodeOf, type QuorumNode, whyOf } from './node.js'
 
+/** Nothing waits for it but an operator. */
+const PATIENCE = { connectMs: 3_000, commandMs: 3_000 }
 const SHORT = 'start it, or mend URL, credentials or network; the quorum bears the loss of a minority.'
 
 /** Looks at each node of a quorum. Never rejects. */
 export async function examine(urls: readonly string[]): Promise<Omit<Examined, 'role'>[]> {
-  const nodes = urls.map(nodeOf)
+  const nodes = urls.map((url) => nodeOf(url, PATIENCE))
   const examined = await Promise.all(nodes.map(examineNode))
   return examined.map((each, at) => {
     const twin = nodes.find((other, n) => n < at && other.runId !== undefined && other.runId === nodes[at]?.runId)

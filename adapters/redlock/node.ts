@@ -22,7 +22,7 @@ const LONGEST_PAUSE_MS = 500
  * A connection on which nothing queues and nothing is sent again: a vote that cannot be asked for now is not given. With
  * the client's defaults an acquire would hang for as long as two of three nodes are away.
  */
-export function nodeOf(url: string): QuorumNode {
+export function nodeOf(url: string, patience = { connectMs: CONNECT_MS, commandMs: COMMAND_MS }): QuorumNode {
   const { hostname, port, username, password, pathname, protocol } = new URL(url)
   const host = hostname.replace(/^\[(.*)\]$/, '$1')
   const client = new Redis({
@@ -34,8 +34,8 @@ export function nodeOf(url: string): QuorumNode {
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
-    commandTimeout: COMMAND_MS,
-    connectTimeout: CONNECT_MS,
+    commandTimeout: patience.commandMs,
+    connectTimeout: patience.connectMs,
     disconnectTimeout: 100,
     keepAlive: 5_000,
     retryStrategy: (times) => Math.min(25 * 2 ** Math.min(times, 10), LONGEST_PAUSE_MS),

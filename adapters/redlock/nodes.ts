@@ -1,9 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { StoreUnavailable, UsageError } from '../../src/lock/error.js'
 import { checkNode, NO_CONNECTION, nodeOf, type QuorumNode, refusesCredentials, whyOf } from './node.js'
 
 /** A connection that let so many commands pass without a reply is given up for a new one. */
 const MUTE = 3
+/** At opening a moment's absence is no reason to give up. */
+const TRIES = 3
+const BETWEEN_TRIES_MS = 250
 
 /** The nodes of a quorum, one connection to each; tells, once, when one is gone. A class, since it has connections. */
 export class Nodes {
@@ -13,7 +17,7 @@ export class Nodes {
   #opened = false
 
   constructor(urls: readonly string[], trouble: (error: Error) => void) {
-    this.#nodes = urls.map(nodeOf)
+    this.#nodes = urls.map((url) => nodeOf(url))
     this.#trouble = trouble
     for (const node of this.#nodes) this.#watch(node)
   }
@@ -33,12 +37,12 @@ export class Nodes {
 
   /** @throws UsageError for a node that can never vote; StoreUnavailable where fewer than a quorum answer. */
   async open(): Promise<void> {
-    const answers = await Promise.allSettled(this.#nodes.map((node) => this.#connect(node)))
-    for (const answer of answers) {
-      if (answer.status === 'rejected' && answer.reason instanceof UsageError) throw answer.reason
+    for (let tries = 1; ; tries += 1) {
+      await this.#connectMissing()
+      if (this.#nodes.filter(({ why }) => why === undefined).length >= this.quorum) break
+      if (tries === TRIES) throw this.unavailable()
+      await sleep(BETWEEN_TRIES_MS)
     }
-    const up = this.#nodes.filter(({ why }) => why === undefined)
-    if (up.length < this.quorum) throw this.unavailable()
     this.#opened = true
     for (const node of this.#nodes) if (node.why !== undefined) this.#tell(node)
   }
@@ -84,9 +88,17 @@ export class Nodes {
     })
   }
 
+  async #connectMissing(): Promise<void> {
+    const missing = this.#nodes.filter(({ why }) => why !== undefined)
+    const answers = await Promise.allSettled(missing.map((node) => this.#connect(node)))
+    for (const answer of answers) {
+      if (answer.status === 'rejected' && answer.reason instanceof UsageError) throw answer.reason
+    }
+  }
+
   async #connect(node: QuorumNode): Promise<void> {
     try {
-      await node.client.connect()
+      if (node.client.status !== 'ready') await node.client.connect()
       await this.#admit(node)
     } catch (error) {
       if (error instanceof UsageError) throw error

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis'
-import { ExecutionError, type ExecutionStats, ResourceLockedError } from 'redlock'
+import { ExecutionError, ResourceLockedError } from 'redlock'
 
 /** How the nodes voted, once each has answered or its time was up. */
 export interface Votes {
@@ -18,8 +18,15 @@ export async function votesOfError(error: unknown): Promise<Votes> {
   throw error
 }
 
+/** As redlock counts them. */
+interface Counted {
+  readonly quorumSize: number
+  readonly votesFor: ReadonlySet<Redis>
+  readonly votesAgainst: ReadonlyMap<Redis, Error>
+}
+
 /** Of the last attempt. Never rejects: redlock settles its counts when all votes are in. */
-export async function votesOf(attempts: readonly Promise<ExecutionStats>[]): Promise<Votes> {
+export async function votesOf(attempts: readonly Promise<Counted>[]): Promise<Votes> {
   const stats = (await Promise.all(attempts)).at(-1)
   if (!stats) throw new Error('redlock asked nobody')
   const against = [...stats.votesAgainst]

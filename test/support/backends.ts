@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { connect } from '../../adapters/embedded/session.js'
 import { type Fleet, type FleetOptions, startFleet } from './fleet.js'
 import { type PostgresServer, startPostgres } from './postgres-server.js'
+import { type Quorum, startQuorum } from './quorum.js'
 import { withRedis } from './redis-client.js'
 import { type RedisServer, startRedis } from './redis-server.js'
 
@@ -15,6 +16,8 @@ export interface Backend {
   crash(): Promise<void>
   restart(): Promise<void>
   remove(): Promise<void>
+  /** What processes of it are started with. */
+  readonly env?: Readonly<Record<string, string>>
   /** What else can happen to it while all its data are kept. */
   readonly strikes?: Readonly<Record<string, () => Promise<void>>>
 }
@@ -23,7 +26,8 @@ export interface Backend {
 const SERVER_PAUSE_MS = 2_000
 
 /** Its data is kept over a restart: Redis has everything in its append-only file. */
-export async function startBackend(name: Backend['name']): Promise<Backend> {
+export async function startBackend(name: Backend['name'] | 'redis+quorum'): Promise<Backend> {
+  if (name === 'redis+quorum') return withQuorum(await startBackend('redis'), await startQuorum())
   return name === 'redis' ? onRedis(await startRedis({ appendonly: true })) : onPostgres(await startPostgres())
 }
 
@@ -47,6 +51,33 @@ function onRedis(server: RedisServer): Backend {
           server,
           async (redis) => void (await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')),
         ),
+    },
+  }
+}
+
+/** The locks' barrier is a quorum, whose nodes keep nothing over a restart. */
+function withQuorum(backend: Backend, quorum: Quorum): Backend {
+  let struck = 0
+  const next = (): number => struck++ % quorum.nodes.length
+  return {
+    ...backend,
+    env: { FAULT_QUORUM: quorum.urls.join() },
+    remove: async () => void (await Promise.all([backend.remove(), quorum.remove()])),
+    strikes: {
+      ...backend.strikes,
+      'restart quorum node empty': () => quorum.start(next()),
+      'empty quorum node': () =>
+        withRedis(quorum.nodes[next()] as RedisServer, async (redis) => void (await redis.flushall())),
+      'pause quorum node': async () => {
+        const wake = quorum.pause(next())
+        await sleep(SERVER_PAUSE_MS)
+        wake()
+      },
+      'no quorum': async () => {
+        const wake = quorum.pause(next(), next())
+        await sleep(SERVER_PAUSE_MS)
+        wake()
+      },
     },
   }
 }

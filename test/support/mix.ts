@@ -8,7 +8,7 @@ import { type Random, randomFrom } from './random.js'
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.js'
 
 export interface MixOptions {
-  readonly backend: Pick<Backend, 'url' | 'port' | 'crash' | 'restart' | 'strikes'>
+  readonly backend: Pick<Backend, 'url' | 'port' | 'crash' | 'restart' | 'strikes' | 'env'>
   readonly seed: number
   readonly ms: number
   /** On a busy machine a round goes on until so many bodies have run, for at most five times `ms`; default 0. */
@@ -204,10 +204,10 @@ class Crew {
 
   async #hire(): Promise<void> {
     this.#started += 1
-    const { url, port } = this.#options.backend
+    const { url, port, env = {} } = this.#options.backend
     const name = `w${this.#started}`
     const proxy = await startTcpProxy(port)
-    const worker = await this.#fleet.worker(name, { concurrency: 2, broker: through(proxy, url) })
+    const worker = await this.#fleet.worker(name, { concurrency: 2, broker: through(proxy, url), env })
     this.#proxies.set(worker, proxy)
     this.#workers.push(worker)
   }

@@ -9,6 +9,8 @@ export interface Quorum {
   /** Ends them; `start` brings them back, empty. */
   stop(...which: readonly number[]): Promise<void>
   start(...which: readonly number[]): Promise<void>
+  /** All awake, and all there. */
+  mend(): Promise<void>
   /** All of them, whatever befell them. */
   remove(): Promise<void>
 }
@@ -16,9 +18,14 @@ export interface Quorum {
 export async function startQuorum(size = 3): Promise<Quorum> {
   const nodes = await Promise.all(Array.from({ length: size }, () => startRedis()))
   const paused = new Set<number>()
+  const stopped = new Set<number>()
   const each = (which: readonly number[]): RedisServer[] => which.map((at) => nodes[at] as RedisServer)
   const wake = (pids: readonly number[]): void => {
     for (const pid of pids) if (paused.delete(pid)) process.kill(pid, 'SIGCONT')
+  }
+  const start = async (...which: readonly number[]): Promise<void> => {
+    await Promise.all(each(which).map((node) => node.restart()))
+    for (const at of which) stopped.delete(at)
   }
   return {
     nodes,
@@ -31,8 +38,15 @@ export async function startQuorum(size = 3): Promise<Quorum> {
       }
       return () => wake(pids)
     },
-    stop: async (...which) => void (await Promise.all(each(which).map((node) => node.stop()))),
-    start: async (...which) => void (await Promise.all(each(which).map((node) => node.restart()))),
+    async stop(...which) {
+      for (const at of which) stopped.add(at)
+      await Promise.all(each(which).map((node) => node.stop()))
+    },
+    start,
+    async mend() {
+      wake([...paused])
+      await start(...stopped)
+    },
     async remove() {
       wake([...paused])
       await Promise.all(nodes.map((node) => node.stop()))
