@@ -21,8 +21,8 @@ beatlock --broker redis://127.0.0.1:6379/0 doctor --json
 beatlock --broker postgres://user@db1/app --locks postgres://user@db2/app doctor`
 
 const NOTES = `
-Looks at the servers of broker and locks, each node of a quorum, and the app's workers and queues; changes nothing, sets
-nothing up and starts nothing. Of each thing: fine; note, what it means and nothing to be mended; problem, with what to do;
+Looks at the servers of broker and locks, each node of a quorum, and the app's workers and queues; changes no setting, sets
+up no tables and starts nothing. Of each thing: fine; note, what it means and nothing to be mended; problem, with what to do;
 unknown, where a user may not see it. Exit codes: 0 no problem, 1 problems, 69 a server cannot be reached.`
 
 /** `doctor`: what the servers' settings mean for locks and messages. */
