@@ -1,6 +1,6 @@
 import { BeatlockError, BrokerUnavailable, UsageError } from '../../src/lock/error.js'
 import { tlsSilence, tlsTrouble } from '../../src/lock/tls-trouble.js'
-import { SentinelMistake } from '../../src/task-base/redis-trouble.js'
+import { permissionTrouble, SentinelMistake } from '../../src/task-base/redis-trouble.js'
 
 const SOCKET = /^(ENOENT|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|EACCES)$/
 /** Postgres: connection errors, out of resources, shutting down, cancelled, a standby, wrong login or database. */
@@ -17,6 +17,8 @@ export function asBrokerError(server: string, error: unknown, { cureOf }: Pick<C
   if (code === '42501') return cured(server, error, cureOf) ?? error
   const tls = tlsTrouble(error)
   if (tls !== undefined) return new BrokerUnavailable(server, tls, error)
+  const permission = permissionTrouble(error)
+  if (permission !== undefined) return new BrokerUnavailable(server, permission, error)
   if (!SOCKET.test(code) && !POSTGRES.test(code) && !TEXT.test(error.message)) return error
   return new BrokerUnavailable(server, error.message === '' ? code : error.message, error)
 }
@@ -40,7 +42,6 @@ const CURES: readonly (readonly [RegExp, string])[] = [
     'it has no such database; name another in the broker URL',
   ],
   [/^28|^(NOAUTH|WRONGPASS)/, "it refuses the broker URL's user or password, or misses them"],
-  [/^NOPERM/, "the broker URL's user lacks a permission that BullMQ needs"],
 ]
 
 /** What is known of a server's errors where it is opened. */
@@ -63,6 +64,7 @@ export function asOpeningError(server: string, error: unknown, { cureOf, over }:
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   const cure =
     tlsTrouble(error) ??
+    permissionTrouble(error) ??
     (error instanceof SentinelMistake ? error.message : undefined) ??
     CURES.find(([sign]) => sign.test(code) || sign.test(error.message))?.[1]
   if (cure === undefined) {

@@ -24,11 +24,13 @@ export function redisBackend(of: {
     commandTimeout: COMMAND_TIMEOUT_MS,
   })
   let stood = false
+  // Where INFO is not allowed, BullMQ must not look for the version either; the locks' store does where it may.
+  let unseen = {}
   return {
     over: place.tls ? 'tls' : 'plain',
     queueName: (queue) => queue,
     openQueue(name) {
-      const queue = new Queue(name, { ...connectionOf(client), prefix, defaultJobOptions: JOB_OPTIONS })
+      const queue = new Queue(name, { ...connectionOf(client), ...unseen, prefix, defaultJobOptions: JOB_OPTIONS })
       queue.on('error', trouble)
       return queue
     },
@@ -38,7 +40,7 @@ export function redisBackend(of: {
       const consuming = open(place, trouble, { maxRetriesPerRequest: null })
       gatherAll(consuming)
       return {
-        options: { ...connectionOf(consuming), prefix },
+        options: { ...connectionOf(consuming), ...unseen, prefix },
         factory: undefined,
         close: () => end(consuming),
       }
@@ -47,6 +49,7 @@ export function redisBackend(of: {
     queues: () => client.smembers(queuesName(prefix)),
     async ready() {
       await ready(client, stood)
+      if (!stood && (await isBlind(client))) unseen = { skipVersionCheck: true }
       stood = true
       if (client instanceof Redis) gather(client)
     },
@@ -137,6 +140,17 @@ function gatherAll(client: Client): void {
   client.sendCommand = (command, stream) => {
     if (client.status === 'ready') gather(client)
     return send(command, stream)
+  }
+}
+
+/** INFO is not allowed to this user. */
+async function isBlind(client: Client): Promise<boolean> {
+  try {
+    await client.info('server')
+    return false
+  } catch (error) {
+    if (/^NOPERM/.test((error as Error).message)) return true
+    throw error
   }
 }
 

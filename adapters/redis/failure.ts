@@ -1,7 +1,7 @@
 import { BeatlockError, StoreUnavailable, UsageError } from '../../src/lock/error.js'
 import { tlsSilence, tlsTrouble } from '../../src/lock/tls-trouble.js'
 import type { RedisPlace } from '../../src/task-base/redis-place.js'
-import { SentinelMistake } from '../../src/task-base/redis-trouble.js'
+import { permissionTrouble, SentinelMistake } from '../../src/task-base/redis-trouble.js'
 
 /** What the server says while it cannot serve, by the first word of its reply: no fault of the request's. */
 const CANNOT_SERVE = new Set(['LOADING', 'READONLY', 'MASTERDOWN', 'CLUSTERDOWN', 'TRYAGAIN', 'BUSY'])
@@ -41,6 +41,8 @@ export function asPublic(server: string, error: unknown): unknown {
   if (!isReply(error)) return new StoreUnavailable(server, reasonOf(error), error)
   const newer = /NEWER (\d+)/.exec(error.message)?.[1]
   if (newer !== undefined) return tooNew(server, newer, error)
+  const permission = permissionTrouble(error)
+  if (permission !== undefined) return new StoreUnavailable(server, permission, error)
   const word = firstWord(error)
   if (word === 'OOM') return new StoreUnavailable(server, FULL, error)
   if (CREDENTIALS.has(word)) return new StoreUnavailable(server, `the server refuses the credentials (${word})`, error)
@@ -50,6 +52,8 @@ export function asPublic(server: string, error: unknown): unknown {
 
 /** At opening, wrong credentials or certificates are the caller's mistake: waiting does not mend them. */
 export function asOpening(server: string, error: unknown, { tls: secure }: Pick<RedisPlace, 'tls'>): unknown {
+  const permission = permissionTrouble(error) ?? permissionTrouble((error as Error | undefined)?.cause)
+  if (permission !== undefined) return new UsageError(`${server}: ${permission}.`, { data: { server }, cause: error })
   if (isCredentials(error)) return credentialsRefused(server, error)
   if (error instanceof SentinelMistake) return new UsageError(`${server}: ${error.message}.`, { data: { server } })
   const tls = tlsTrouble(error)
@@ -70,7 +74,6 @@ function credentialsRefused(server: string, error: Error): UsageError {
   const advice: Readonly<Record<string, string>> = {
     NOAUTH: 'it asks for a password and the URL has none',
     WRONGPASS: "it refuses the URL's user name or password",
-    NOPERM: "the URL's user lacks a permission that beatlock needs",
   }
   return new UsageError(`${server}: ${advice[firstWord(error)] ?? 'it refuses the credentials'}.`, { data: { server } })
 }

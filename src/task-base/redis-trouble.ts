@@ -41,3 +41,20 @@ function readable(error: Error, said: Error | undefined): Error {
     )
   return new Error('none of its sentinels answers')
 }
+
+/**
+ * What an ACL keeps the user from, with the line that cures it, or undefined where the error is of another kind. Servers
+ * name the command, but not in scripts; keys and channels they never name.
+ */
+export function permissionTrouble(error: unknown): string | undefined {
+  const text = error instanceof Error ? error.message : ''
+  const command = /^NOPERM .* run the '([\w|]+)' command/.exec(text)?.[1]
+  if (command !== undefined) return `its user may not run ${command}; allow it: ACL SETUSER <user> +${command}`
+  if (/^NOPERM .*channel/.test(text))
+    return 'its user may not use the channels of this app; allow them: ACL SETUSER <user> &beatlock:<app>:*'
+  if (/^NOPERM |The user executing the script can't access at least one of the keys/.test(text))
+    return 'its user may not use the keys of this app; allow them: ACL SETUSER <user> ~{bl:*}:<app>:* ~{bl:*}:apps ~{<app>}:*'
+  if (/The user executing the script can't run this command/.test(text))
+    return 'its user may not run a command that our scripts use; allow all of the README (ACL SETUSER <user> +…)'
+  return undefined
+}
