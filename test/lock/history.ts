@@ -248,7 +248,9 @@ export class History {
   }
 
   #release(run: Granted): void {
-    const told = holdOf(this.#record, refOf(run.messageId))?.cancelledHow ?? null
+    const hold = holdOf(this.#record, refOf(run.messageId))
+    // Data that went back may tell of an earlier run of the message: what that one was told says nothing to this one.
+    const told = hold?.token === run.token ? hold.cancelledHow : null
     const request = { ...refOf(run.messageId), ...TIMES, token: run.token, outcome: 'ran' } as const
     const whole = { ...request, code: null, result: '1', error: null }
     const answer = this.#on.release(this.#record, whole, this.#now, this.#recoverUntil)
