@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
+import type { Barrier } from './barrier.js'
 import { openBarrierOf } from './barrier-source.js'
 import { type FedKeeper, startFedKeeper } from './fed-keeper.js'
 import { asThreadError, type KeeperNews, type KeeperOrder, type KeeperThreadData } from './keeper-line.js'
@@ -18,11 +19,13 @@ let timer: NodeJS.Timeout | undefined
 const tell = (news: KeeperNews) => port.postMessage(news)
 const trouble = (error: Error) => tell({ news: 'trouble', error: asThreadError(error) })
 
+let closing = false
 let store: LockStore | undefined
+let barrier: Barrier | undefined
 try {
   const adapter = (await import(source.module)) as { openLockStore(options: unknown): LockStore | Promise<LockStore> }
   store = await adapter.openLockStore(source.options)
-  const barrier = barrierSource && (await openBarrierOf(barrierSource, { leaseMs: data.leaseMs, trouble }))
+  barrier = barrierSource && (await openBarrierOf(barrierSource, { leaseMs: data.leaseMs, trouble }))
   const keeper = await startFedKeeper({
     ...data,
     store,
@@ -36,7 +39,7 @@ try {
 } catch (error) {
   tell({ news: 'failed', error: asThreadError(error) })
   // What is left open would keep the thread, and its process, alive.
-  await store?.close().catch(() => undefined)
+  await Promise.allSettled([store?.close(), barrier?.close()])
   port.close()
 }
 
@@ -46,6 +49,7 @@ interface Parts {
 }
 
 function obey(order: KeeperOrder, { keeper, store }: Parts): void {
+  if (closing) return
   if (order.do === 'seat') return void seat(order, keeper)
   // Whatever is to be done is to be done for what is held now.
   look(keeper)
@@ -90,6 +94,7 @@ function lookOnce(keeper: FedKeeper): boolean {
 }
 
 async function closeAll({ keeper, store }: Parts): Promise<void> {
+  closing = true
   clearTimeout(timer)
   try {
     await keeper.close()

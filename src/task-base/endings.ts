@@ -6,6 +6,12 @@ import type { LockKey } from '../lock/key.js'
  */
 export class Endings {
   readonly #last = new Map<LockKey, Promise<unknown>>()
+  readonly #patienceMs: number
+
+  /** `patienceMs`: how long a message waits, in its place, at most: an end may wait for a server. */
+  constructor(patienceMs: number) {
+    this.#patienceMs = patienceMs
+  }
 
   add(key: LockKey, end: Promise<unknown>): void {
     const last = Promise.allSettled([this.#last.get(key), end]).then(() => {
@@ -14,8 +20,15 @@ export class Endings {
     this.#last.set(key, last)
   }
 
-  /** Resolves once all that were added so far are over; undefined: none is under way. Never rejects. */
-  of(key: LockKey): Promise<unknown> | undefined {
-    return this.#last.get(key)
+  /** Resolves once all that were added so far are over, or patience is: the store then says how things are. */
+  async over(key: LockKey): Promise<void> {
+    const last = this.#last.get(key)
+    if (!last) return
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise((resolve) => {
+      timer = setTimeout(resolve, this.#patienceMs)
+    })
+    await Promise.race([last, late])
+    clearTimeout(timer)
   }
 }

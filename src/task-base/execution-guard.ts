@@ -25,11 +25,10 @@ export async function guardExecution(
   { message, bounds, endings, bodyEnded }: Delivering,
 ): Promise<Verdict> {
   const ref = { key: message.lock.key, messageId: message.id, round: message.round }
+  await endings.over(ref.key)
   if (message.expiresAt !== null && message.expiresAt <= ports.now()) {
     return endUnstarted(ports, message, { outcome: 'expired', code: 'EXPIRED' })
   }
-  const before = endings.of(ref.key)
-  if (before) await before
   const seated = await takeSeat({ ports, message, ref, bounds, runId: ulid() })
   if ('verdict' in seated) return seated
   const { run, granted } = seated

@@ -17,8 +17,11 @@ export interface DeliverOptions {
   readonly ports: ExecutionPorts
   /** Limits of tasks and calls that set none themselves. */
   readonly defaults: { readonly softTimeLimitMs: number | null; readonly timeLimitMs: number | null }
+  /** How long a message waits in its place for the end of another run of its key to be written down; default 1 s. */
+  readonly endPatienceMs?: number
 }
 
+const END_PATIENCE_MS = 1_000
 /** A message of a task that this worker does not know waits for one that does. */
 const UNKNOWN_PUT_BACK_MS = 30_000
 const UNKNOWN_GIVE_UP_MS = 3_600_000
@@ -27,8 +30,8 @@ const UNKNOWN_GIVE_UP_MS = 3_600_000
 export type Deliver = (message: Message, bodyEnded?: () => void) => Promise<Verdict>
 
 export function deliverTo(options: DeliverOptions): Deliver {
-  const { tasks, ports, defaults } = options
-  const endings = new Endings()
+  const { tasks, ports, defaults, endPatienceMs = END_PATIENCE_MS } = options
+  const endings = new Endings(endPatienceMs)
   return (message, bodyEnded = () => {}) => {
     const task = tasks.get(message.task)
     if (!task) return unknownTask(ports, message)

@@ -35,6 +35,8 @@ export function followLosses(of: {
     const key = runs.get(runId)?.seat.key
     if (key !== undefined && (reason === 'ended' || reason === 'taken')) onStale(key, messageId)
     end(runId, reason === 'cancelled' ? 'cancelled' : 'lost')
+    // No trust is left to clean up under, and a body that began just now the keeper may not know how to kill.
+    if (reason === 'deadline') pool.kill(runId, 'lost')
   })
   session?.onLost(({ key, slot }) => {
     for (const [runId, { seat }] of runs) if (seat.key === key && seat.slot === slot) end(runId, 'lost')

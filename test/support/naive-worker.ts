@@ -61,7 +61,7 @@ const ports = {
   lockDelayMs: lockDelayMs(leaseMs),
   signal: new AbortController().signal,
 }
-const endings = new Endings()
+const endings = new Endings(1_000)
 const consumer = await servers.engine.consume({
   queues: ['default'],
   concurrency: 1,

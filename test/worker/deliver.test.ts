@@ -73,7 +73,7 @@ describe('a delivery', () => {
       signal: new AbortController().signal,
     }
     const defaults = { softTimeLimitMs: null, timeLimitMs: null }
-    const deliver = deliverTo({ tasks: app.tasks, ports: ports as ExecutionPorts, defaults })
+    const deliver = deliverTo({ tasks: app.tasks, ports: ports as ExecutionPorts, defaults, endPatienceMs: 60_000 })
     const freed: unknown[] = []
     const call = async (feedId: number) => {
       const message = await app.message(await app.targetOf('feeds.refresh'), [{ feedId }], {})
@@ -98,6 +98,51 @@ describe('a delivery', () => {
       await Promise.all(verdicts),
       [1, 2, 3].map(() => ({ verdict: 'ack' })),
     )
+    await app.close()
+  })
+
+  it('[P19] of a key whose last end cannot be written down waits a moment, then hears from the store what holds it', async () => {
+    const app = new App('stuck', { broker: 'memory:' })
+    app.task(
+      'feeds.refresh',
+      { once: { keys: ['feedId'], mode: 'whileExecuting', overlap: 'defer' } },
+      (_: { feedId: number }) => {},
+    )
+    const store = openLockStore({ server: memoryServer(), app: 'stuck' })
+    const releases: (() => void)[] = []
+    const bodies: unknown[] = []
+    const ports: Partial<ExecutionPorts> = {
+      store: Object.assign(Object.create(store), {
+        release: (request: ReleaseRequest) =>
+          new Promise((resolve) => releases.push(() => resolve(store.release(request)))),
+      }),
+      events: createEmitter(),
+      worker: 'w1',
+      now: Date.now,
+      barrier: undefined,
+      leaseMs: 5_000,
+      lockDelayMs: 1_000,
+      hold: () => 0n,
+      drop: () => {},
+      run: async ({ message }) => {
+        bodies.push(JSON.parse(message).args[0].feedId)
+        return { end: 'returned', result: null }
+      },
+      signal: new AbortController().signal,
+    }
+    const defaults = { softTimeLimitMs: null, timeLimitMs: null }
+    const deliver = deliverTo({ tasks: app.tasks, ports: ports as ExecutionPorts, defaults, endPatienceMs: 20 })
+    const freed: unknown[] = []
+    const call = async (feedId: number) => {
+      const message = await app.message(await app.targetOf('feeds.refresh'), [{ feedId }], {})
+      return deliver(message, () => freed.push(feedId))
+    }
+    const first = call(7)
+    await until(() => freed.length === 1)
+    assert.equal((await call(7)).verdict, 'putBack')
+    assert.deepEqual(bodies, [7])
+    for (const release of releases) release()
+    assert.deepEqual(await first, { verdict: 'ack' })
     await app.close()
   })
 

@@ -3,7 +3,7 @@
  * a standby was promoted, a backup restored.
  */
 export const recovery = (s: string): string => `
--- Null where the server does not tell, as Aurora, which promotes no standby that lacks commits. The timeline is that of
+-- Null where the server does not tell, as Aurora is said not to. The timeline is that of
 -- the last record written: the control file's changes only at the checkpoint after a promotion. Some 20 microseconds.
 create function ${s}.epoch_v1() returns text language plpgsql as $$
 begin
