@@ -6,7 +6,7 @@ import { buildIfStale, setUp } from './setup.mjs'
 import { needTestPrograms } from './test-programs.mjs'
 
 const ROUND_MS = 20_000
-const BACKENDS = ['redis', 'postgres', 'redis+quorum']
+const BACKENDS = ['redis', 'postgres', 'redis+quorum', 'redis that forgets']
 
 const { minutes, seed: firstSeed, backend: chosen } = faultOptions('npm run faults', { backends: BACKENDS, all: true })
 setUp()

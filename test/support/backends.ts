@@ -20,13 +20,18 @@ export interface Backend {
   readonly env?: Readonly<Record<string, string>>
   /** What else can happen to it while all its data are kept. */
   readonly strikes?: Readonly<Record<string, () => Promise<void>>>
+  /** What happens to it that loses its data. */
+  readonly losses?: Readonly<Record<string, () => Promise<void>>>
 }
+
+export type BackendName = Backend['name'] | 'redis+quorum' | 'redis that forgets'
 
 /** How long a server is stopped at most: less than leases last. */
 const SERVER_PAUSE_MS = 2_000
 
 /** Its data is kept over a restart: Redis has everything in its append-only file. */
-export async function startBackend(name: Backend['name'] | 'redis+quorum'): Promise<Backend> {
+export async function startBackend(name: BackendName): Promise<Backend> {
+  if (name === 'redis that forgets') return forgetful(await startRedis())
   if (name === 'redis+quorum') return withQuorum(await startBackend('redis'), await startQuorum())
   return name === 'redis' ? onRedis(await startRedis({ appendonly: true })) : onPostgres(await startPostgres())
 }
@@ -51,6 +56,21 @@ function onRedis(server: RedisServer): Backend {
           server,
           async (redis) => void (await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')),
         ),
+    },
+  }
+}
+
+/** Nothing outlasts its restart, and it is emptied. */
+function forgetful(server: RedisServer): Backend {
+  const backend = onRedis(server)
+  return {
+    ...backend,
+    losses: {
+      'empty server': () => withRedis(server, async (redis) => void (await redis.flushall())),
+      'restart server empty': async () => {
+        await backend.crash()
+        await backend.restart()
+      },
     },
   }
 }

@@ -8,7 +8,7 @@ import { type Random, randomFrom } from './random.js'
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.js'
 
 export interface MixOptions {
-  readonly backend: Pick<Backend, 'url' | 'port' | 'crash' | 'restart' | 'strikes' | 'env'>
+  readonly backend: Pick<Backend, 'url' | 'port' | 'crash' | 'restart' | 'strikes' | 'losses' | 'env'>
   readonly seed: number
   readonly ms: number
   /** On a busy machine a round goes on until so many bodies have run, for at most five times `ms`; default 0. */
@@ -39,6 +39,7 @@ const LONGEST_PAUSE_MS = 7_500
 /** Longer than a lease, at most. */
 const LONGEST_CUT_MS = 7_500
 const SLOW_MS = 400
+const BETWEEN_LOSSES_MS = 12_000
 
 /** Children die often, since that costs no lease. Those of the backend's own are named by it. */
 const FAULTS = [
@@ -87,12 +88,18 @@ class Crew {
   readonly #waking: Promise<void>[] = []
   /** Each worker's way to the server. */
   readonly #proxies = new Map<WorkerMember, TcpProxy>()
+  readonly #faults: readonly string[]
   #started = 0
+  #lostAt = Number.NEGATIVE_INFINITY
 
   constructor(fleet: Fleet, options: MixOptions) {
     this.#fleet = fleet
     this.#options = options
     this.#random = randomFrom(options.seed)
+    const { strikes = {}, losses } = options.backend
+    // A server that forgets has restarts of another kind.
+    const common = FAULTS.filter((fault) => !losses || fault !== 'restart server')
+    this.#faults = [...common, ...Object.keys({ ...strikes, ...losses })]
   }
 
   async start(): Promise<void> {
@@ -111,7 +118,7 @@ class Crew {
     while (!passed(1) || (!passed(LONGEST_TIMES) && startsOf(this.#fleet) <= bodies)) {
       await sleep(200 + this.#random.below(800), undefined, { signal }).catch(() => undefined)
       if (signal?.aborted) break
-      const fault = this.#random.of([...FAULTS, ...Object.keys(this.#options.backend.strikes ?? {})])
+      const fault = this.#random.of(this.#faults)
       if (await this.#strike(fault)) struck.push(fault)
     }
     return tally(struck)
@@ -131,6 +138,8 @@ class Crew {
 
   /** Answers whether it came to pass. */
   async #strike(fault: string): Promise<boolean> {
+    const loss = this.#options.backend.losses?.[fault]
+    if (loss) return this.#lose(loss)
     const own = this.#options.backend.strikes?.[fault]
     if (own) {
       await own()
@@ -148,6 +157,15 @@ class Crew {
     }
     const worker = this.#random.of(this.#workers)
     return processState(worker.pid) === 'running' && this.#strikeWorker(worker, fault as Fault)
+  }
+
+  /** Starts are withheld after it: between two there is time for some. */
+  async #lose(loss: () => Promise<void>): Promise<boolean> {
+    if (performance.now() < this.#lostAt + BETWEEN_LOSSES_MS) return false
+    this.#lostAt = performance.now()
+    await loss()
+    this.#fleet.lostData()
+    return true
   }
 
   async #strikeWorker(worker: WorkerMember, fault: Fault): Promise<boolean> {
