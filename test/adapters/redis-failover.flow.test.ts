@@ -167,10 +167,10 @@ async function swept(store: LockStore): Promise<number | undefined> {
   return (await store.sweep({ limit: 10, publishLeaseMs: 1_000, resultMs: 1_000 })).recoveringMs
 }
 
-/** Waits until a server is two seconds old. */
+/** Waits until a server is two seconds old for sure: its age is told in whole seconds, and counted from up to one later. */
 async function older(server: RedisServer): Promise<void> {
   const isOlder = async (redis: Redis): Promise<boolean> =>
-    Number(/uptime_in_seconds:(\d+)/.exec(await redis.info('server'))?.[1]) >= 2
+    Number(/uptime_in_seconds:(\d+)/.exec(await redis.info('server'))?.[1]) >= 3
   await until(() => withRedis(server, isOlder), { what: 'the server to be older' })
 }
 
