@@ -6,6 +6,7 @@ import { ranMs } from '../support/machine-time.js'
 import { startPostgres } from '../support/postgres-server.js'
 import { type Quorum, startQuorum } from '../support/quorum.js'
 import { steady } from '../support/steady.js'
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.js'
 import { until } from '../support/until.js'
 
 let apps = 0
@@ -14,6 +15,7 @@ describe('locks with a quorum as barrier', function () {
   this.timeout(60_000)
   let quorum: Quorum
   let redis: Backend
+  let proxy: TcpProxy
   let postgres: Awaited<ReturnType<typeof startPostgres>>
   let admins: Redis[]
   const opened: App[] = []
@@ -21,11 +23,13 @@ describe('locks with a quorum as barrier', function () {
 
   before(async () => {
     ;[quorum, redis, postgres] = await Promise.all([startQuorum(), startForgetfulRedis(), startPostgres()])
+    proxy = await startTcpProxy(redis.port)
     admins = quorum.urls.map((url) => new Redis(url, { maxRetriesPerRequest: null }))
     for (const admin of admins) admin.on('error', () => {})
   })
   after(async () => {
     for (const admin of admins) admin.disconnect()
+    await proxy.stop()
     await Promise.all([quorum.remove(), redis.remove(), postgres.remove()])
   })
   /** A node that is not heard for 400 ms does not vote: a test on a machine that stood still is played again. */
@@ -87,8 +91,9 @@ describe('locks with a quorum as barrier', function () {
   }
 
   it('[P2] a record that was lost lets nobody in while the quorum knows of a run', async () => {
-    const [app, other] = [open(redis.url, '5s'), open(redis.url, '5s')]
+    const [app, other] = [open(redis.url.replace(`:${redis.port}`, `:${proxy.port}`), '5s'), open(redis.url, '5s')]
     const body = gate()
+    gates.push(() => proxy.heal())
     let inside = 0
     const running = app.locks.run('import', {}, async () => {
       inside += 1
@@ -96,11 +101,14 @@ describe('locks with a quorum as barrier', function () {
       inside -= 1
     })
     await until(() => inside === 1)
+    // Its next renewal would make the record anew, and that would refuse the second.
+    proxy.cut()
     const record = new Redis(redis.url)
     await record.flushall()
     record.disconnect()
     const second = await other.locks.run('import', {}, () => assert.fail('beside the first'))
     assert.ok(!second.ran && second.holder.id === 'quorum-lock')
+    proxy.heal()
     body.open()
     await running.catch(() => undefined)
     const third = await other.locks.run('import', { wait: '30s' }, () => inside)
