@@ -8,6 +8,12 @@ import { addAlone } from './adding.js'
 import { type Backend, COMMAND_TIMEOUT_MS, JOB_OPTIONS, READY_MS } from './backend.js'
 import { redisPrefix } from './names.js'
 
+/**
+ * A consumer's connection that was asked and hears nothing for so long is half-open, and is made anew: nobody may ever
+ * close it. BullMQ blocks for 10 s at most, so a living one always hears something.
+ */
+const SILENCE_MS = 15_000
+
 /** BullMQ on Redis. One connection publishes; each consumer has its own, and a blocking one of BullMQ's beside it. */
 export function redisBackend(of: {
   readonly app: string
@@ -22,6 +28,7 @@ export function redisBackend(of: {
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     commandTimeout: COMMAND_TIMEOUT_MS,
+    socketTimeout: COMMAND_TIMEOUT_MS,
   })
   let stood = false
   // Where INFO is not allowed, BullMQ must not look for the version either; the locks' store does where it may.
@@ -37,7 +44,7 @@ export function redisBackend(of: {
     // One connection has them leave together as it is.
     adding: (queue) => (job) => addAlone(queue, job),
     openConsumer() {
-      const consuming = open(place, trouble, { maxRetriesPerRequest: null })
+      const consuming = open(place, trouble, { maxRetriesPerRequest: null, socketTimeout: SILENCE_MS })
       gatherAll(consuming)
       return {
         options: { ...connectionOf(consuming), ...unseen, prefix },
@@ -97,7 +104,12 @@ function openCluster({ nodes, natMap }: RedisPlace, { enableOfflineQueue = true,
 
 type NodeOptions = Pick<
   RedisOptions,
-  'enableOfflineQueue' | 'autoResendUnfulfilledCommands' | 'maxRetriesPerRequest' | 'commandTimeout' | 'connectTimeout'
+  | 'enableOfflineQueue'
+  | 'autoResendUnfulfilledCommands'
+  | 'maxRetriesPerRequest'
+  | 'commandTimeout'
+  | 'connectTimeout'
+  | 'socketTimeout'
 >
 
 /** BullMQ's types know an earlier ioredis; the instance works with it (measured). */
