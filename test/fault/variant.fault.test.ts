@@ -164,7 +164,7 @@ const SCENES: readonly Scene[] = [
         await client.query('begin')
         await client.query(
           `insert into beatlock.lock_call overriding user value
-            select (jsonb_populate_record(c, '{ "message_id": "parked" }')).* from beatlock.lock_call c where key = $1`,
+            select (jsonb_populate_record(c, '{ "message_id": "parked", "token": null }')).* from beatlock.lock_call c where key = $1`,
           [key],
         )
         const parked = publisher.call({ work: { n: 1, ms: 50 }, overlap: 'defer', id: 'parked' })
