@@ -10,6 +10,8 @@ export interface QuorumNode {
   runId: string | undefined
   /** Why it does not vote; undefined while it does. */
   why: string | undefined
+  /** No new connection is tried for: a try that was put off outlives the client's own end. */
+  closed: boolean
 }
 
 export const NO_CONNECTION = 'no connection'
@@ -25,6 +27,7 @@ const LONGEST_PAUSE_MS = 500
 export function nodeOf(url: string, patience = { connectMs: CONNECT_MS, commandMs: COMMAND_MS }): QuorumNode {
   const { hostname, port, username, password, pathname, protocol } = new URL(url)
   const host = hostname.replace(/^\[(.*)\]$/, '$1')
+  const retryMs = (times: number): number => Math.min(25 * 2 ** Math.min(times, 10), LONGEST_PAUSE_MS)
   const client = new Redis({
     host,
     port: port === '' ? 6379 : Number(port),
@@ -38,12 +41,19 @@ export function nodeOf(url: string, patience = { connectMs: CONNECT_MS, commandM
     connectTimeout: patience.connectMs,
     disconnectTimeout: 100,
     keepAlive: 5_000,
-    retryStrategy: (times) => Math.min(25 * 2 ** Math.min(times, 10), LONGEST_PAUSE_MS),
+    retryStrategy: (times) => (node.closed ? null : retryMs(times)),
     ...(username === '' ? {} : { username: decodeURIComponent(username) }),
     ...(password === '' ? {} : { password: decodeURIComponent(password) }),
     ...(protocol === 'rediss:' ? { tls: { servername: host } } : {}),
   })
-  return { client, server: `${hostname}:${port === '' ? 6379 : port}`, runId: undefined, why: NO_CONNECTION }
+  const node: QuorumNode = {
+    client,
+    server: `${hostname}:${port === '' ? 6379 : port}`,
+    runId: undefined,
+    why: NO_CONNECTION,
+    closed: false,
+  }
+  return node
 }
 
 /**

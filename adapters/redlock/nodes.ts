@@ -70,7 +70,10 @@ export class Nodes {
 
   close(): void {
     this.#opened = false
-    for (const { client } of this.#nodes) client.disconnect()
+    for (const node of this.#nodes) {
+      node.closed = true
+      node.client.disconnect()
+    }
   }
 
   #watch(node: QuorumNode): void {
@@ -84,6 +87,7 @@ export class Nodes {
       if (before === undefined) this.#tell(node)
     })
     client.on('ready', () => {
+      if (node.closed) client.disconnect()
       if (this.#opened) void this.#admit(node).catch((error: Error) => this.#turnAway(node, error))
     })
   }
@@ -123,9 +127,10 @@ export class Nodes {
   /** It may not vote, or could not be asked whether it may: the next connection asks again. */
   #turnAway(node: QuorumNode, error: Error): void {
     node.why = whyOf(error)
-    if (!(error instanceof UsageError)) return void node.client.disconnect(true)
-    node.client.disconnect()
-    this.#trouble(error)
+    if (error instanceof UsageError) {
+      node.client.disconnect()
+      this.#trouble(error)
+    } else if (!node.closed) node.client.disconnect(true)
   }
 
   #tell({ server }: QuorumNode): void {

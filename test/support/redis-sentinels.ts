@@ -98,7 +98,10 @@ export async function startSentinels(): Promise<Sentinels> {
           ),
         )
       await until(begun, { everyMs: 200, what: 'the sentinels to begin the switch' })
-      await follow(old)
+      // One that was begun may come to nothing, as where the replica was not heard of lately: it is asked for again.
+      const stays = async (): Promise<boolean> => (await primary()) === old && (await begun())
+      const again = setInterval(() => void stays().catch(() => false), 3_000)
+      await follow(old).finally(() => clearInterval(again))
       // Until then it takes writes that nobody will know of.
       const demoted = () =>
         // It ends its connections when it becomes one.
