@@ -1,5 +1,6 @@
+import type { EventEmitter } from 'node:events'
 import { type ConnectionOptions, Queue } from 'bullmq'
-import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import { Cluster, type ClusterNode, type ClusterOptions, Redis, type RedisOptions } from 'ioredis'
 import { connectionOptions, type RedisPlace } from '../../src/task-base/redis-place.js'
 import type { ServerSource } from '../../src/task-base/redis-settings.js'
 import { redisPlace } from '../../src/task-base/redis-source.js'
@@ -87,9 +88,33 @@ function open(place: RedisPlace, trouble: (error: Error) => void, options: NodeO
 
 type Client = Redis | Cluster
 
+/**
+ * Told to end while it has no node yet, a cluster's client never says that it has, and BullMQ waits for that: here it does.
+ * Its pool tells of its last node as it does anywhere.
+ */
+class EndingCluster extends Cluster {
+  override disconnect(reconnect = false): void {
+    super.disconnect(reconnect)
+    if (reconnect || this.status !== 'disconnecting' || this.nodes().length > 0) return
+    const { connectionPool } = this as unknown as { readonly connectionPool: EventEmitter }
+    connectionPool.emit('drain')
+  }
+
+  /** BullMQ blocks on a copy, which must be of this kind, too. */
+  override duplicate(nodes: ClusterNode[] = [], options: ClusterOptions = {}): Cluster {
+    const { startupNodes } = this as unknown as { readonly startupNodes: readonly ClusterNode[] }
+    const redisOptions = { ...this.options.redisOptions, ...options.redisOptions, replyMapping: 'legacy' as const }
+    return new EndingCluster(nodes.length > 0 ? nodes : [...startupNodes], {
+      ...this.options,
+      ...options,
+      redisOptions,
+    })
+  }
+}
+
 /** It repeats what met a move or a failover, which is safe: a message's id is that of its job. */
 function openCluster({ nodes, natMap }: RedisPlace, { enableOfflineQueue = true, ...own }: NodeOptions): Cluster {
-  return new Cluster([...nodes], {
+  return new EndingCluster([...nodes], {
     redisOptions: { ...own, replyMapping: 'legacy' },
     enableOfflineQueue,
     clusterRetryStrategy: pause,
