@@ -17,7 +17,7 @@ const PAUSE_MS = 20
  * server by somebody who could not know.
  *
  * A server without a single epoch is taken for a new one: it cannot be told from one that was emptied before this client
- * came. Whoever was there before tells, at its next look: a sweep, each second or as soon as it hears of the beginning.
+ * came. Whoever was there before tells, at its next look (a sweep, each second).
  */
 export class Epochs {
   readonly #connection: Connection

@@ -7,8 +7,7 @@ export const BEGIN = defineScript('begin_v1', [
   `
 local info = redis.pcall('INFO', 'replication')
 local history = type(info) == 'string' and string.match(info, 'master_replid:(%w+)') or ''
--- Whoever was here before the server was emptied looks at once, and tells.
-if redis.call('SET', base .. 'epoch', text(micros) .. ':' .. history .. ':0:0', 'NX') then notify('due') end
+redis.call('SET', base .. 'epoch', text(micros) .. ':' .. history .. ':0:0', 'NX')
 return string.match(redis.call('GET', base .. 'epoch'), '^%d+')
 `,
 ])

@@ -55,8 +55,6 @@ export function noticeContract(test: SceneTest): void {
   })
 
   test('a sweep is called for where more turns are given than the answer carries', async (scene) => {
-    // A store that is used for the first time may call for a sweep itself.
-    await scene.sweep()
     for (const id of ['a', 'b', 'c', 'd']) await scene.acquire(id, { ...inLine, ...pair })
     const heard = await hearing(await scene.another(), ['due'])
     assert.equal((await scene.clear()).promotion?.messageId, 'c')
